@@ -1,0 +1,247 @@
+#include "common/wire/control_messages.hpp"
+
+#include "proto/control.pb.h"
+
+namespace tunnel::wire {
+
+namespace {
+
+template <class... Ts>
+struct Overloaded : Ts... {
+    using Ts::operator()...;
+};
+template <class... Ts>
+Overloaded(Ts...) -> Overloaded<Ts...>;
+
+void fill(proto::MappingSpec& out, const MappingSpec& spec) {
+    out.set_name(spec.name);
+    out.set_tcp(spec.tcp);
+    out.set_service(spec.service);
+    out.set_encrypt(spec.encrypt);
+    out.set_preferred_port(spec.preferred_port);
+}
+
+void fill(proto::MappingState& out, const MappingState& state) {
+    out.set_name(state.name);
+    out.set_source(state.source == MappingSource::admin ? proto::MappingState::SOURCE_ADMIN
+                                                        : proto::MappingState::SOURCE_CLIENT);
+    out.set_service(state.service);
+    out.set_port(state.port);
+    out.set_public_address(state.public_address);
+    out.set_encrypt(state.encrypt);
+    out.set_state(state.state);
+    out.set_error_code(state.error_code);
+    out.set_error(state.error);
+}
+
+Status check(std::string_view what, std::size_t value, std::size_t maximum) {
+    if (value <= maximum) return {};
+    return fail(Errc::protocol, "the other end sent a {} of {}, beyond the maximum of {}", what, value,
+                maximum);
+}
+
+// The first failure of several checks.
+template <class... Checks>
+Status all(Checks... checks) {
+    Status first;
+    (void)((checks ? true : (first = checks, false)) && ...);
+    return first;
+}
+
+Result<ControlMessage> read(const proto::Login& in) {
+    if (auto ok =
+            all(check("client name", in.client().size(), max_text), check("slot", in.slot().size(), max_text),
+                check("proof", in.proof().size(), proof_size),
+                check("software name", in.software().size(), max_text));
+        !ok)
+        return pass(std::move(ok.error()));
+    const auto proof = view_of(in.proof());
+    return Login{in.client(),   in.slot(),    in.instance(), Bytes(proof.begin(), proof.end()),
+                 in.takeover(), in.software()};
+}
+
+Result<ControlMessage> read(const proto::LoginAccepted& in) {
+    if (auto ok = all(check("public host", in.public_host().size(), max_text),
+                      check("software name", in.software().size(), max_text));
+        !ok)
+        return pass(std::move(ok.error()));
+    return LoginAccepted{SessionId{in.session()}, in.public_host(), in.software()};
+}
+
+Result<ControlMessage> read(const proto::Declare& in) {
+    const auto count = static_cast<std::size_t>(in.mappings_size());
+    if (auto ok = check("number of mappings", count, max_mappings); !ok) return pass(std::move(ok.error()));
+    Declare out;
+    out.mappings.reserve(count);
+    for (const auto& spec : in.mappings()) {
+        if (auto ok =
+                all(check("mapping name", spec.name().size(), max_text), check("port", spec.tcp(), 65535),
+                    check("service", spec.service().size(), max_service),
+                    check("port", spec.preferred_port(), 65535));
+            !ok)
+            return pass(std::move(ok.error()));
+        out.mappings.push_back({spec.name(), static_cast<Port>(spec.tcp()), spec.service(), spec.encrypt(),
+                                static_cast<Port>(spec.preferred_port())});
+    }
+    return out;
+}
+
+Result<ControlMessage> read(const proto::MappingStates& in) {
+    const auto count = static_cast<std::size_t>(in.mappings_size());
+    if (auto ok = check("number of mappings", count, 2 * max_mappings); !ok)
+        return pass(std::move(ok.error()));
+    MappingStates out;
+    out.mappings.reserve(count);
+    for (const auto& state : in.mappings()) {
+        if (auto ok =
+                all(check("mapping name", state.name().size(), max_text), check("port", state.port(), 65535),
+                    check("service", state.service().size(), max_service),
+                    check("public address", state.public_address().size(), max_text),
+                    check("state", state.state().size(), max_text),
+                    check("error code", state.error_code().size(), max_text),
+                    check("error", state.error().size(), 4 * max_text));
+            !ok)
+            return pass(std::move(ok.error()));
+        const auto source = state.source() == proto::MappingState::SOURCE_ADMIN ? MappingSource::admin
+                                                                                : MappingSource::client;
+        out.mappings.push_back({state.name(), source, state.service(), static_cast<Port>(state.port()),
+                                state.public_address(), state.encrypt(), state.state(), state.error_code(),
+                                state.error()});
+    }
+    return out;
+}
+
+Result<ControlMessage> read(const proto::MappingObjection& in) {
+    if (auto ok = all(check("mapping name", in.mapping().size(), max_text),
+                      check("reason", in.reason().size(), 4 * max_text));
+        !ok)
+        return pass(std::move(ok.error()));
+    return MappingObjection{in.mapping(), in.reason()};
+}
+
+Result<ControlMessage> read(const proto::Dial& in) {
+    if (auto ok = check("number of data connections", in.count(), max_dial_count); !ok)
+        return pass(std::move(ok.error()));
+    return Dial{TicketNumber{in.first_ticket()}, in.count()};
+}
+
+Result<ControlMessage> read(const proto::DialFailed& in) {
+    if (auto ok = check("reason", in.reason().size(), 4 * max_text); !ok) return pass(std::move(ok.error()));
+    return DialFailed{TicketNumber{in.ticket()}, in.reason()};
+}
+
+Result<ControlMessage> read(const proto::Goodbye& in) {
+    if (auto ok = check("message", in.message().size(), 4 * max_text); !ok)
+        return pass(std::move(ok.error()));
+    const auto code = in.code() >= 0 && in.code() <= static_cast<int>(Goodbye::Code::overloaded)
+                          ? static_cast<Goodbye::Code>(in.code())
+                          : Goodbye::Code::unspecified;
+    return Goodbye{code, in.message()};
+}
+
+proto::ControlMessage to_proto(const ControlMessage& message) {
+    proto::ControlMessage out;
+    std::visit(Overloaded{
+                   [&](const Login& m) {
+                       auto& p = *out.mutable_login();
+                       p.set_client(m.client);
+                       p.set_slot(m.slot);
+                       p.set_instance(m.instance);
+                       p.set_proof(std::string(text_of(m.proof)));
+                       p.set_takeover(m.takeover);
+                       p.set_software(m.software);
+                   },
+                   [&](const LoginAccepted& m) {
+                       auto& p = *out.mutable_login_accepted();
+                       p.set_session(m.session.value);
+                       p.set_public_host(m.public_host);
+                       p.set_software(m.software);
+                   },
+                   [&](const Declare& m) {
+                       auto& p = *out.mutable_declare();
+                       for (const auto& spec : m.mappings) fill(*p.add_mappings(), spec);
+                   },
+                   [&](const MappingStates& m) {
+                       auto& p = *out.mutable_mapping_states();
+                       for (const auto& state : m.mappings) fill(*p.add_mappings(), state);
+                   },
+                   [&](const MappingObjection& m) {
+                       out.mutable_objection()->set_mapping(m.mapping);
+                       out.mutable_objection()->set_reason(m.reason);
+                   },
+                   [&](const Dial& m) {
+                       out.mutable_dial()->set_first_ticket(m.first_ticket.value);
+                       out.mutable_dial()->set_count(m.count);
+                   },
+                   [&](const DialFailed& m) {
+                       out.mutable_dial_failed()->set_ticket(m.ticket.value);
+                       out.mutable_dial_failed()->set_reason(m.reason);
+                   },
+                   [&](const Ping& m) { out.mutable_ping()->set_nonce(m.nonce); },
+                   [&](const Pong& m) { out.mutable_pong()->set_nonce(m.nonce); },
+                   [&](const Goodbye& m) {
+                       out.mutable_goodbye()->set_code(static_cast<proto::Goodbye::Code>(m.code));
+                       out.mutable_goodbye()->set_message(m.message);
+                   },
+               },
+               message);
+    return out;
+}
+
+}  // namespace
+
+std::string_view name_of(const ControlMessage& message) {
+    return std::visit(Overloaded{
+                          [](const Login&) { return std::string_view("login"); },
+                          [](const LoginAccepted&) { return std::string_view("login answer"); },
+                          [](const Declare&) { return std::string_view("declaration of mappings"); },
+                          [](const MappingStates&) { return std::string_view("list of mapping states"); },
+                          [](const MappingObjection&) { return std::string_view("objection to a mapping"); },
+                          [](const Dial&) { return std::string_view("dial request"); },
+                          [](const DialFailed&) { return std::string_view("failed dial report"); },
+                          [](const Ping&) { return std::string_view("ping"); },
+                          [](const Pong&) { return std::string_view("pong"); },
+                          [](const Goodbye&) { return std::string_view("goodbye"); },
+                      },
+                      message);
+}
+
+Bytes encode(const ControlMessage& message) {
+    const auto out = to_proto(message);
+    Bytes bytes(out.ByteSizeLong());
+    out.SerializeToArray(bytes.data(), static_cast<int>(bytes.size()));
+    return bytes;
+}
+
+Result<ControlMessage> decode(BytesView payload) {
+    proto::ControlMessage in;
+    if (!in.ParseFromArray(payload.data(), static_cast<int>(payload.size())))
+        return fail(Errc::protocol, "the other end sent a frame that is no control message");
+    switch (in.message_case()) {
+        case proto::ControlMessage::kLogin:
+            return read(in.login());
+        case proto::ControlMessage::kLoginAccepted:
+            return read(in.login_accepted());
+        case proto::ControlMessage::kDeclare:
+            return read(in.declare());
+        case proto::ControlMessage::kMappingStates:
+            return read(in.mapping_states());
+        case proto::ControlMessage::kObjection:
+            return read(in.objection());
+        case proto::ControlMessage::kDial:
+            return read(in.dial());
+        case proto::ControlMessage::kDialFailed:
+            return read(in.dial_failed());
+        case proto::ControlMessage::kPing:
+            return Ping{in.ping().nonce()};
+        case proto::ControlMessage::kPong:
+            return Pong{in.pong().nonce()};
+        case proto::ControlMessage::kGoodbye:
+            return read(in.goodbye());
+        case proto::ControlMessage::MESSAGE_NOT_SET:
+            break;
+    }
+    return fail(Errc::protocol, "the other end sent a control message of a kind this version does not know");
+}
+
+}  // namespace tunnel::wire

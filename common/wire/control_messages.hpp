@@ -1,0 +1,122 @@
+#pragma once
+// The control connection's messages as plain structs. proto/control.proto holds the wire form and the meaning
+// of each field; decode() checks every maximum, so that nothing beyond this file handles unbounded input.
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "common/core/address.hpp"
+#include "common/core/bytes.hpp"
+#include "common/core/ids.hpp"
+#include "common/core/result.hpp"
+
+namespace tunnel::wire {
+
+constexpr std::size_t max_frame_before_login = 4 * 1024;
+constexpr std::size_t max_frame = 512 * 1024;
+constexpr std::size_t max_mappings = 1000;  // of one session
+constexpr std::size_t max_text = 512;       // bytes of any text field
+constexpr std::size_t max_service = 300;    // "host:port" with the longest host name
+constexpr std::size_t proof_size = 32;
+constexpr std::uint32_t max_dial_count = 4096;  // data connections asked for by one Dial
+
+struct Login {
+    std::string client;
+    std::string slot;
+    std::uint64_t instance = 0;
+    Bytes proof;
+    bool takeover = true;
+    std::string software;
+};
+
+struct LoginAccepted {
+    SessionId session;
+    std::string public_host;
+    std::string software;
+};
+
+struct MappingSpec {
+    std::string name;
+    Port tcp = 0;
+    std::string service;
+    bool encrypt = true;
+    Port preferred_port = 0;
+    bool operator==(const MappingSpec&) const = default;
+};
+
+struct Declare {
+    std::vector<MappingSpec> mappings;
+};
+
+enum class MappingSource { client, admin };
+
+struct MappingState {
+    std::string name;
+    MappingSource source = MappingSource::client;
+    std::string service;
+    Port port = 0;
+    std::string public_address;
+    bool encrypt = true;
+    std::string state;  // "listening", "paused", "refused"
+    std::string error_code;
+    std::string error;
+    bool operator==(const MappingState&) const = default;
+};
+
+struct MappingStates {
+    std::vector<MappingState> mappings;
+};
+
+struct MappingObjection {
+    std::string mapping;
+    std::string reason;
+};
+
+struct Dial {
+    TicketNumber first_ticket;
+    std::uint32_t count = 0;
+};
+
+struct DialFailed {
+    TicketNumber ticket;
+    std::string reason;
+};
+
+struct Ping {
+    std::uint64_t nonce = 0;
+};
+struct Pong {
+    std::uint64_t nonce = 0;
+};
+
+struct Goodbye {
+    // The values are those of proto/control.proto.
+    enum class Code {
+        unspecified = 0,
+        leaving = 1,
+        restarting = 2,
+        replaced = 3,
+        refused = 4,
+        occupied = 5,
+        closed_by_admin = 6,
+        revoked = 7,
+        protocol_error = 8,
+        overloaded = 9,
+    };
+    Code code = Code::unspecified;
+    std::string message;
+};
+
+using ControlMessage = std::variant<Login, LoginAccepted, Declare, MappingStates, MappingObjection, Dial,
+                                    DialFailed, Ping, Pong, Goodbye>;
+
+// The message's name in words, for errors.
+std::string_view name_of(const ControlMessage& message);
+
+Bytes encode(const ControlMessage& message);
+// Errc::protocol: not a message, or a field beyond its maximum.
+Result<ControlMessage> decode(BytesView payload);
+
+}  // namespace tunnel::wire

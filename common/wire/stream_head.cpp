@@ -1,0 +1,60 @@
+#include "common/wire/stream_head.hpp"
+
+#include "common/wire/control_messages.hpp"
+#include "proto/control.pb.h"
+
+namespace tunnel::wire {
+
+namespace {
+
+template <class Message>
+Bytes serialize(const Message& message) {
+    Bytes bytes(message.ByteSizeLong());
+    message.SerializeToArray(bytes.data(), static_cast<int>(bytes.size()));
+    return bytes;
+}
+
+template <class Message>
+bool parse(Message& message, BytesView bytes) {
+    return bytes.size() <= max_stream_head &&
+           message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
+}
+
+}  // namespace
+
+Bytes encode(const StreamOpen& open) {
+    proto::StreamOpen out;
+    out.set_connection(open.connection.value);
+    out.set_mapping(open.mapping);
+    out.set_service(open.service);
+    out.set_encrypt(open.encrypt);
+    out.set_visitor(open.visitor);
+    out.set_local(open.local);
+    return serialize(out);
+}
+
+Bytes encode(const StreamAnswer& answer) {
+    proto::StreamAnswer out;
+    out.set_code(static_cast<proto::StreamAnswer::Code>(answer.code));
+    out.set_reason(answer.reason.substr(0, 2 * max_text));
+    return serialize(out);
+}
+
+Result<StreamOpen> decode_stream_open(BytesView bytes) {
+    proto::StreamOpen in;
+    if (!parse(in, bytes) || in.mapping().size() > max_text || in.service().size() > max_service ||
+        in.visitor().size() > max_text || in.local().size() > max_text)
+        return fail(Errc::protocol, "the server sent a stream head that is none");
+    return StreamOpen{
+        ConnectionId{in.connection()}, in.mapping(), in.service(), in.encrypt(), in.visitor(), in.local()};
+}
+
+Result<StreamAnswer> decode_stream_answer(BytesView bytes) {
+    proto::StreamAnswer in;
+    if (!parse(in, bytes) || in.code() < 0 || in.code() > static_cast<int>(StreamAnswer::Code::draining) ||
+        in.reason().size() > 2 * max_text)
+        return fail(Errc::protocol, "the client sent a stream answer that is none");
+    return StreamAnswer{static_cast<StreamAnswer::Code>(in.code()), in.reason()};
+}
+
+}  // namespace tunnel::wire

@@ -1,0 +1,38 @@
+#pragma once
+// The heads of a data connection: one StreamOpen from the server when a visitor comes, one StreamAnswer from
+// the client. Each travels as one sealed record even when the bytes after it go in the clear, so that nobody
+// on the way can learn or change which service is dialled.
+
+#include <string>
+
+#include "common/core/bytes.hpp"
+#include "common/core/ids.hpp"
+#include "common/core/result.hpp"
+
+namespace tunnel::wire {
+
+constexpr std::size_t max_stream_head = 4096;  // bytes of an encoded head
+
+struct StreamOpen {
+    ConnectionId connection;
+    std::string mapping;
+    std::string service;
+    bool encrypt = true;
+    std::string visitor;
+    std::string local;
+};
+
+struct StreamAnswer {
+    // The values are those of proto/control.proto.
+    enum class Code { ready = 0, not_allowed = 1, connect_failed = 2, unknown_mapping = 3, draining = 4 };
+    Code code = Code::ready;
+    std::string reason;
+};
+
+// Encoded heads never exceed max_stream_head: a longer reason is cut.
+Bytes encode(const StreamOpen& open);
+Bytes encode(const StreamAnswer& answer);
+Result<StreamOpen> decode_stream_open(BytesView bytes);
+Result<StreamAnswer> decode_stream_answer(BytesView bytes);
+
+}  // namespace tunnel::wire
