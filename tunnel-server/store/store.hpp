@@ -98,7 +98,8 @@ class Store {
     // Forgets its pause and its assigned port as well. not_found.
     Status remove_mapping(std::string_view client, std::string_view name);
 
-    // Pausing what is paused and resuming what is not both succeed. not_found: no such client.
+    // Pausing what is paused and resuming what is not both succeed. not_found: pausing
+    // with no such client.
     Status set_paused(std::string_view client, std::string_view mapping, bool paused);
 
     // Replaces the port remembered before. not_found: no such client.
