@@ -12,6 +12,7 @@
 // A key that is missing leaves its struct member as it was: the struct's defaults are the config's defaults.
 // Used by one thread; does no I/O.
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -40,6 +41,8 @@ class Document;
 class Table {
   public:
     bool present() const { return node_ != nullptr; }
+    // Does the table hold `key`, of whatever type?
+    bool has(std::string_view key) const;
     // Where the table begins: its header, or the file's first character for the root.
     Position position() const;
     // Where the value of `key` stands; the table's own position when the key is missing.
@@ -136,8 +139,8 @@ class Document {
 
     Table root();
 
-    // Call after the last read: reports the keys that nobody read, then returns all problems sorted by
-    // position.
+    // Call after the last read: reports the keys that nobody read (in the tables that were asked for), then
+    // returns all problems sorted by position.
     std::vector<Problem> finish();
 
     // Dotted names ("heartbeat.interval", "mapping.name"), sorted, without doubles: the keys that were asked

@@ -71,6 +71,12 @@ struct ServerConfig {
 // empty.
 std::string printed_host(const ServerConfig& config);
 
+// The rules of public_host and of an element of listen, for `tunnel-server init`, which is given both on its
+// command line. A public host is a name or an address without a port (empty is allowed); a listen address is
+// an IP address and a port, 0 for a free one.
+Result<std::string> parse_public_host(std::string_view text);
+Result<HostPort> parse_listen(std::string_view text);
+
 // Reads and checks paths.config. Every problem at once; a missing file is a problem that names
 // `tunnel-server init`. Relative paths in the file are relative to its folder; those it leaves out or empty
 // are those of `paths`.
@@ -80,7 +86,7 @@ config::Checked<ServerConfig> parse_server_config(std::string_view text, const c
 
 // What `tunnel-server init` was told; the rest of the file stands there with its defaults and a comment each.
 struct ServerTemplate {
-    std::string public_host;
+    std::string public_host;  // as parse_public_host gave it
     std::vector<HostPort> listen{{"::", 7000}};
 };
 std::string server_config_template(const ServerTemplate& values = {});

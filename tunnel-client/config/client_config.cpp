@@ -1,0 +1,135 @@
+#include "tunnel-client/config/client_config.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "common/config/files.hpp"
+#include "common/config/toml_reader.hpp"
+#include "common/core/names.hpp"
+
+namespace tunnel::client {
+
+namespace {
+
+using config::Document;
+using config::Table;
+
+constexpr Millis longest_drain = std::chrono::hours(24);
+constexpr Millis shortest_dial = Millis(100);
+constexpr Millis longest_dial = std::chrono::minutes(5);
+
+void read_link(Table& root, ClientConfig& out, Link link) {
+    if (auto text = root.text("link")) {
+        auto parsed = config::parse_join_link(text->value);
+        wipe(text->value);
+        if (parsed)
+            out.link = std::move(*parsed);
+        else
+            root.report("link", text->at, parsed.error().message);
+    } else if (link == Link::required && root.present() && !root.has("link")) {
+        root.report(
+            root.position(),
+            "link is missing: run `tunnel-client join` with the link that `tunnelctl client add` printed");
+    }
+}
+
+void read_ca_file(Table& root, ClientConfig& out) {
+    std::string path;
+    if (root.read("ca_file", path) && !path.empty()) out.ca_file = config::path_from_config(out.file, path);
+}
+
+struct Taken {
+    std::set<std::string> names;
+    std::set<Port> ports;
+};
+
+void read_mapping(Table& table, ClientConfig& out, Taken& taken) {
+    config::MappingOptions mapping;
+    const bool named = table.read("name", mapping.name, [](std::string_view text) -> Result<std::string> {
+        if (auto checked = check_name("mapping", text); !checked) return pass(std::move(checked.error()));
+        return std::string(text);
+    });
+    table.read_number("tcp", mapping.tcp, 0, 65535);
+    const bool served = table.read("to", mapping.service, config::parse_service);
+    table.read("encrypt", mapping.encrypt);
+
+    if (!table.has("name")) table.report(table.position(), "this mapping has no name: write name = \"NAME\"");
+    if (!table.has("to"))
+        table.report(table.position(),
+                     "this mapping has no service: write to = \"HOST:PORT\", such as \"127.0.0.1:22\"");
+    if (named && !taken.names.insert(mapping.name).second)
+        table.report("name", table.position_of("name"),
+                     fmt::format("\"{}\" is the name of a mapping above: choose another", mapping.name));
+    if (mapping.tcp != 0 && !taken.ports.insert(mapping.tcp).second)
+        table.report(
+            "tcp", table.position_of("tcp"),
+            fmt::format("{} is the port of a mapping above: choose another, or 0 to let the server choose",
+                        mapping.tcp));
+    if (named && served) out.mappings.push_back(std::move(mapping));
+}
+
+void read_all(Document& document, ClientConfig& out, Link link) {
+    Table root = document.root();
+    read_link(root, out, link);
+    read_ca_file(root, out);
+    root.read_list("allow", out.allow, parse_allow_rule);
+    config::read_workers(root, out.workers);
+    config::read_duration(root, "drain", out.drain, Millis(0), longest_drain);
+    config::read_duration(root, "dial_timeout", out.dial_timeout, shortest_dial, longest_dial);
+    config::read_heartbeat(root, out.heartbeat);
+    config::read_log(root, out.log);
+    Taken taken;
+    for (Table& mapping : root.tables("mapping")) read_mapping(mapping, out, taken);
+    if (out.link && !out.ca_file.empty() && std::holds_alternative<config::Pin>(out.link->trust))
+        out.warnings.push_back(
+            "ca_file has no effect: the link carries a pin, and the client knows the server by that");
+}
+
+}  // namespace
+
+bool service_allowed(const ClientConfig& config, const HostPort& service, const IpAddress& resolved) {
+    const bool named =
+        std::any_of(config.mappings.begin(), config.mappings.end(),
+                    [&](const config::MappingOptions& mapping) { return mapping.service == service; });
+    return named || allows(config.allow, service.host, resolved, service.port);
+}
+
+config::Checked<ClientConfig> parse_client_config(std::string_view text, const std::string& file, Link link) {
+    ClientConfig config;
+    config.file = file;
+    auto document = Document::parse(text, file);
+    read_all(document, config, link);
+    if (auto problems = document.finish(); !problems.empty()) return tl::unexpected(std::move(problems));
+    return config;
+}
+
+config::Checked<ClientConfig> load_client_config(const config::ClientPaths& paths, Link link) {
+    auto text = config::read_file(paths.config);
+    if (!text && text.error().code == Errc::not_found) {
+        if (link == Link::optional) {
+            ClientConfig defaults;
+            defaults.file = paths.config;
+            return defaults;
+        }
+        return tl::unexpected(config::problem_with_file(paths.config,
+                                                        "the file does not exist: run `tunnel-client join` "
+                                                        "with the link that `tunnelctl client add` printed"));
+    }
+    if (!text) return tl::unexpected(config::problem_with_file(paths.config, text.error().message));
+    auto config = parse_client_config(*text, paths.config, link);
+    wipe(*text);
+    if (config && config->link && config::readable_by_others(paths.config))
+        config->warnings.push_back(fmt::format(
+            "{0} holds this client's secret and other users can read it: run `chmod 600 {0}`", paths.config));
+    return config;
+}
+
+std::vector<std::string> client_config_keys() {
+    ClientConfig config;
+    // One mapping, because the keys of a list of tables are asked for only where there is a table.
+    auto document = Document::parse("[[mapping]]\n", "");
+    read_all(document, config, Link::optional);
+    return document.known_keys();
+}
+
+}  // namespace tunnel::client

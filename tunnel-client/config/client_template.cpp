@@ -1,0 +1,77 @@
+#include "common/config/toml_reader.hpp"
+#include "tunnel-client/config/client_config.hpp"
+
+namespace tunnel::client {
+
+namespace {
+
+constexpr std::string_view head =
+    "# The tunnel client's config. It holds this client's secret: keep it readable by its owner only.\n\n"
+    "# Where the server is, how to know it, and who this client is. `tunnel-client join` writes it.\n";
+
+constexpr std::string_view rest = R"(
+# With ca=system in the link: verify the server by this bundle (PEM) instead of the system's.
+# ca_file = "ca.pem"
+
+# What the server's administrator may point at besides the mappings below: HOST_OR_NETWORK[:PORTS].
+# allow = ["127.0.0.0/8", "::1", "192.168.1.10:80", "nas.lan:80-90", "[fd00::]/8"]
+
+# Threads; 0: one per core.
+# workers = 0
+
+# How long running visitors may finish after SIGTERM.
+# drain = "30s"
+
+# How long a service may take to accept a connection.
+# dial_timeout = "10s"
+
+# [heartbeat]
+# interval = "10s"
+# timeout = "30s"
+
+# [log]
+# level = "info"    # debug info warn error
+# format = "text"   # text json
+
+# What this host exposes, a [[mapping]] each.
+# [[mapping]]
+# name = "ssh"
+# tcp = 2222             # public port; 0: the server chooses
+# to = "127.0.0.1:22"    # the service
+# encrypt = false        # SSH encrypts by itself; leave it out for services that do not
+)";
+
+// `prefix`, the link as a TOML text, `suffix`; without leaving the secret in memory that is not wiped.
+Secret around_link(std::string_view prefix, const config::JoinLink& link, std::string_view suffix) {
+    const Secret link_text = config::to_text(link);
+    std::string text;
+    text.reserve(prefix.size() + link_text.size() + 2 + suffix.size());
+    // A join link has no character that TOML would want escaped.
+    text.append(prefix).append("\"").append(text_of(link_text.reveal())).append("\"").append(suffix);
+    Secret result(view_of(text));
+    wipe(text);
+    return result;
+}
+
+}  // namespace
+
+Secret client_config_template(const config::JoinLink& link) {
+    return around_link(fmt::format("{}link = ", head), link, fmt::format("\n{}", rest));
+}
+
+Result<Secret> replace_link(std::string_view text, const config::JoinLink& link, const std::string& file) {
+    auto document = config::Document::parse(text, file);
+    if (const auto problems = document.finish(); !problems.empty()) return pass(config::to_error(problems));
+    Secret replaced;
+    if (const auto range = document.value_range("link")) {
+        replaced = around_link(text.substr(0, range->begin), link, text.substr(range->end));
+    } else {
+        // Above everything: below a [table] it would belong to that table. A byte order mark stays in front.
+        const std::size_t top = text.starts_with("\xef\xbb\xbf") ? 3 : 0;
+        replaced = around_link(fmt::format("{}link = ", text.substr(0, top)), link,
+                               fmt::format("\n{}", text.substr(top)));
+    }
+    return replaced;
+}
+
+}  // namespace tunnel::client

@@ -1,0 +1,82 @@
+#include "tunnel-server/config/server_config.hpp"
+
+namespace tunnel::server {
+
+namespace {
+
+constexpr std::string_view before_values =
+    R"(# The tunnel server's config. Every key is optional and stands here with its default. Paths are relative to this
+# file's folder. After a change: `tunnel-server check`, then reload the server (SIGHUP); settings marked
+# (restart) take effect at the next start.
+
+# The host that join links and printed addresses name; empty: this machine's host name.
+)";
+
+constexpr std::string_view after_values = R"(
+# Addresses on which public ports are opened; [::] falls back to 0.0.0.0 in the same way.
+bind = ["::"]
+
+# Public ports that clients may take, each "PORT" or "FIRST-LAST". Mappings made with tunnelctl are not bound by
+# it; the tunnel port itself is never given away.
+allow_ports = ["1024-65535"]
+
+# Threads; 0: one per core. (restart)
+workers = 0
+
+# How long public ports stay open for a client whose connection dropped; visitors wait meanwhile.
+grace = "15s"
+
+# How long running visitors may finish after SIGTERM.
+drain = "30s"
+
+[heartbeat]
+# How often both ends send a sign of life, and after how long without one a session ends (at least twice the
+# interval).
+interval = "10s"
+timeout = "30s"
+
+[tls]
+# PEM files. Empty: server.crt and server.key in the default folder, made by `tunnel-server init`.
+certificate = ""
+key = ""
+# "pin": join links carry the key's fingerprint, and any certificate will do. "ca": clients verify the
+# certificate as a browser does.
+link = "pin"
+
+[store]
+# Clients and the mappings made with tunnelctl. Empty: server.db in the default folder. (restart)
+path = ""
+
+[admin]
+# The socket tunnelctl connects to. Empty: admin.sock in the default folder. (restart)
+socket = ""
+# The group that may use it (mode 0660). Empty: the server's own. (restart)
+group = ""
+
+[limits]
+# Connections to the tunnel port that have not proved yet who they are: in all, and per address.
+unauthenticated = 4096
+unauthenticated_per_address = 1024
+# Visitors of one client that wait for a data connection.
+waiting_visitors = 1024
+
+[log]
+level = "info"    # debug info warn error
+format = "text"   # text json
+)";
+
+}  // namespace
+
+std::string server_config_template(const ServerTemplate& values) {
+    std::string listen;
+    for (const auto& address : values.listen)
+        listen += fmt::format("{}\"{}\"", listen.empty() ? "" : ", ", to_string(address));
+    return fmt::format(
+        "{}public_host = \"{}\"\n\n"
+        "# The tunnel port, where clients connect; [::] falls back to 0.0.0.0 on a host without IPv6. "
+        "(restart)\n"
+        "listen = [{}]\n{}",
+        before_values, values.public_host, listen, after_values);
+}
+
+}  // namespace tunnel::server
