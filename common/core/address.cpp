@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 
 namespace tunnel {
@@ -11,10 +12,34 @@ namespace {
 
 constexpr std::array<std::uint8_t, 12> v4_prefix{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
+bool valid_label(std::string_view label) {
+    return !label.empty() && label.size() <= 63 &&
+           std::all_of(label.begin(), label.end(),
+                       [](unsigned char c) { return std::isalnum(c) != 0 || c == '-' || c == '_'; });
+}
+
+// RFC 1123 section 2.1, and the underscore that containers' names have. A name whose last label is a number
+// is a mistyped IPv4 address (192.168.1, 10.0.0.256), which a resolver would take for something else.
 bool valid_host_name(std::string_view host) {
-    return !host.empty() && host.size() <= 253 && std::all_of(host.begin(), host.end(), [](unsigned char c) {
-        return std::isalnum(c) != 0 || c == '-' || c == '.' || c == '_';
-    });
+    if (host.ends_with('.')) host.remove_suffix(1);
+    if (host.size() > 253) return false;
+    for (;;) {
+        const auto dot = host.find('.');
+        const auto label = host.substr(0, dot);
+        if (!valid_label(label)) return false;
+        if (dot == std::string_view::npos)
+            return !std::all_of(label.begin(), label.end(),
+                                [](unsigned char c) { return std::isdigit(c) != 0; });
+        host.remove_prefix(dot + 1);
+    }
+}
+
+IpAddress masked(IpAddress address, unsigned prefix) {
+    for (std::size_t i = 0; i < address.bytes.size(); ++i) {
+        const unsigned kept = prefix > 8 * i ? std::min(8U, prefix - static_cast<unsigned>(8 * i)) : 0;
+        address.bytes[i] &= static_cast<std::uint8_t>(0xff << (8 - kept));
+    }
+    return address;
 }
 
 }  // namespace
@@ -67,6 +92,8 @@ bool IpAddress::is_loopback() const {
 }
 
 std::optional<IpAddress> parse_ip(std::string_view text) {
+    // inet_pton(3) would stop at a zero byte and take the rest for granted.
+    if (text.find('\0') != std::string_view::npos) return std::nullopt;
     const std::string copy(text);
     IpAddress address;
     if (::inet_pton(AF_INET6, copy.c_str(), address.bytes.data()) == 1) return address;
@@ -85,22 +112,20 @@ std::string to_string(const IpAddress& address) {
 }
 
 bool Network::contains(const IpAddress& candidate) const {
-    const unsigned whole = prefix / 8;
-    if (!std::equal(address.bytes.begin(), address.bytes.begin() + whole, candidate.bytes.begin()))
-        return false;
-    const unsigned rest = prefix % 8;
-    if (rest == 0) return true;
-    const auto mask = static_cast<std::uint8_t>(0xff << (8 - rest));
-    return (address.bytes[whole] & mask) == (candidate.bytes[whole] & mask);
+    // ::/0 means every IPv6 address to whoever writes it; that IPv4 is held in a corner of the same space is
+    // our own doing.
+    if (candidate.is_v4() != is_v4()) return false;
+    return Network{masked(candidate, prefix), prefix} == Network{masked(address, prefix), prefix};
 }
 
 Result<Network> parse_network(std::string_view text) {
     const auto slash = text.find('/');
-    const auto ip = parse_ip(text.substr(0, slash));
+    const auto host = text.substr(0, slash);
+    const auto ip = parse_ip(host);
     if (!ip)
         return fail(Errc::invalid,
                     "\"{}\" is not a network: write an address or ADDRESS/BITS, such as 10.0.0.0/8", text);
-    const unsigned bits = ip->is_v4() ? 32 : 128;
+    const unsigned bits = host.find(':') == std::string_view::npos ? 32 : 128;
     unsigned prefix = bits;
     if (slash != std::string_view::npos) {
         const auto digits = text.substr(slash + 1);
@@ -110,7 +135,14 @@ Result<Network> parse_network(std::string_view text) {
             return fail(Errc::invalid, "\"{}\" is not a network: the bits after / go from 0 to {}", text,
                         bits);
     }
-    return Network{*ip, prefix + (128 - bits)};
+    prefix += 128 - bits;
+    return Network{masked(*ip, prefix), prefix};
+}
+
+std::string to_string(const Network& network) {
+    const unsigned bits = network.is_v4() ? network.prefix - 96 : network.prefix;
+    return network.prefix == 128 ? to_string(network.address)
+                                 : fmt::format("{}/{}", to_string(network.address), bits);
 }
 
 Result<PortRange> parse_port_range(std::string_view text) {

@@ -15,7 +15,7 @@ namespace tunnel {
 
 using Port = std::uint16_t;
 
-// "22" .. "65535"; 0 is accepted only where the caller says that 0 means "choose one".
+// "1" .. "65535"; 0 is accepted only where the caller says that 0 means "choose one".
 enum class PortZero { refused, allowed };
 Result<Port> parse_port(std::string_view text, PortZero zero = PortZero::refused);
 
@@ -24,7 +24,8 @@ struct HostPort {
     Port port = 0;
     auto operator<=>(const HostPort&) const = default;
 };
-// "host:port", "192.0.2.1:22", "[::1]:22". Errors show the right form.
+// "host:port", "192.0.2.1:22", "[::1]:22". A host is an address or a name of RFC 1123 (and _) whose last
+// label is no number. Errors show the right form.
 Result<HostPort> parse_host_port(std::string_view text, PortZero zero = PortZero::refused);
 // Brackets around an IPv6 address.
 std::string to_string(const HostPort& address);
@@ -40,16 +41,21 @@ struct IpAddress {
 std::optional<IpAddress> parse_ip(std::string_view text);
 std::string to_string(const IpAddress& address);
 
-// An address and a prefix length: 10.0.0.0/8, ::1, 192.0.2.0/24.
+// An address and a prefix length: 10.0.0.0/8, ::1, 192.0.2.0/24. Networks of one family never contain
+// addresses of the other: ::/0 is all of IPv6 and nothing of IPv4.
 struct Network {
     IpAddress address;
-    unsigned prefix = 128;  // in the 128-bit form
+    unsigned prefix = 128;  // in the 128-bit form: 96 to 128 for an IPv4 network
+    bool is_v4() const { return prefix >= 96 && address.is_v4(); }
     bool contains(const IpAddress& candidate) const;
     auto operator<=>(const Network&) const = default;
 };
+// The bits beyond the prefix become zero: "192.168.1.10/24" is 192.168.1.0/24. Without /BITS, the one
+// address.
 Result<Network> parse_network(std::string_view text);
+std::string to_string(const Network& network);
 
-// A set of ports written "1024-65535" or "80" or "80,443,8000-8100".
+// Ports from first to last, written "1024-65535" or "80".
 struct PortRange {
     Port first = 0;
     Port last = 0;

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <ctime>
 #include <limits>
+#include <optional>
 #include <utility>
 
 namespace tunnel {
@@ -13,9 +14,18 @@ namespace {
 constexpr std::array<std::pair<std::string_view, std::int64_t>, 5> units{
     {{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}}};
 
-bool read_utc(const std::string& text, const char* format, std::tm& out) {
-    const char* end = ::strptime(text.c_str(), format, &out);
-    return end != nullptr && *end == '\0';
+// A century: beyond it a typing error is likelier than a wish, and the nanoseconds of WallTime end in 2262.
+constexpr auto longest_expiry = std::chrono::hours(24 * 36'500);
+
+// The whole text in that format, and a day that the calendar has: timegm(3) turns February 30 into March 2.
+std::optional<std::time_t> read_utc(const std::string& text, const char* format) {
+    std::tm read{};
+    const char* end = ::strptime(text.c_str(), format, &read);
+    if (end == nullptr || end != text.c_str() + text.size()) return std::nullopt;
+    std::tm normal = read;
+    const std::time_t seconds = ::timegm(&normal);
+    if (normal.tm_mday != read.tm_mday || normal.tm_sec != read.tm_sec) return std::nullopt;
+    return seconds;
 }
 
 }  // namespace
@@ -54,20 +64,20 @@ std::string format_utc(WallTime time) {
 
 Result<WallTime> parse_expiry(std::string_view text, WallTime now) {
     const std::string copy(text);
-    std::tm parts{};
-    if (read_utc(copy, "%Y-%m-%dT%H:%M:%SZ", parts))
-        return std::chrono::system_clock::from_time_t(::timegm(&parts));
-    parts = {};
-    if (read_utc(copy, "%Y-%m-%d", parts))
-        return std::chrono::system_clock::from_time_t(::timegm(&parts)) + std::chrono::hours(24);
-    // Up to a century: beyond it a typing error is likelier than a wish, and the sum could overflow.
-    constexpr auto longest = std::chrono::hours(24 * 36'500);
-    if (auto duration = parse_duration(text); duration && *duration <= longest) return now + *duration;
-    return fail(Errc::invalid,
-                "\"{}\" is not a time: write a date such as 2027-01-31, a UTC time such as "
-                "2027-01-31T12:00:00Z, or a "
-                "duration from now such as 30d",
-                text);
+    std::optional<Seconds> since_epoch;
+    if (const auto time = read_utc(copy, "%Y-%m-%dT%H:%M:%SZ"))
+        since_epoch = Seconds(*time);
+    else if (const auto day = read_utc(copy, "%Y-%m-%d"))
+        since_epoch = Seconds(*day) + std::chrono::hours(24);
+    else if (const auto duration = parse_duration(text); duration && *duration <= longest_expiry)
+        return now + *duration;
+    const auto latest = std::chrono::floor<Seconds>(now.time_since_epoch()) + longest_expiry;
+    if (since_epoch && since_epoch->count() >= 0 && *since_epoch <= latest) return WallTime(*since_epoch);
+    return fail(
+        Errc::invalid,
+        "\"{}\" is not a time: write a date such as 2027-01-31, a UTC time such as 2027-01-31T12:00:00Z, "
+        "or a duration from now such as 30d; at most a century ahead",
+        text);
 }
 
 std::string format_bytes(std::uint64_t bytes) {
@@ -75,7 +85,8 @@ std::string format_bytes(std::uint64_t bytes) {
     if (bytes < 1024) return fmt::format("{} B", bytes);
     auto value = static_cast<double>(bytes);
     std::size_t unit = 0;
-    for (; value >= 1024 && unit + 1 < names.size(); ++unit) value /= 1024;
+    // 1023.96 would be printed as 1024.0, which the next unit says better.
+    for (; value >= 1023.95 && unit + 1 < names.size(); ++unit) value /= 1024;
     return fmt::format("{:.1f} {}", value, names[unit]);
 }
 

@@ -22,7 +22,8 @@ std::string format_duration(Millis duration);
 
 // UTC, ISO 8601 to the second: 2026-11-21T20:31:10Z.
 std::string format_utc(WallTime time);
-// "2027-01-31" (the end of that day, UTC), a full "2027-01-31T12:00:00Z", or a duration from `now`.
+// "2027-01-31" (the end of that day, UTC), a full "2027-01-31T12:00:00Z", or a duration from `now`. From 1970
+// to a century after `now`; a time in the past is accepted.
 Result<WallTime> parse_expiry(std::string_view text, WallTime now);
 
 // 1536 -> "1.5 KiB"; exact below 1 KiB.

@@ -5,11 +5,14 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <functional>
 #include <initializer_list>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 
 #include "common/core/result.hpp"
 
@@ -28,10 +31,19 @@ Result<LogFormat> parse_log_format(std::string_view text);
 struct LogField {
     template <class T>
     LogField(std::string_view field_name, const T& field_value)
-        : name(field_name), value(fmt::format("{}", field_value)), number(std::is_arithmetic_v<T>) {}
+        : name(field_name), value(fmt::format("{}", field_value)), number(is_json_number(field_value)) {}
     std::string_view name;
     std::string value;
     bool number;  // JSON writes it without quotes
+
+  private:
+    template <class T>
+    static bool is_json_number(const T& value) {
+        if constexpr (std::is_floating_point_v<T>)
+            return std::isfinite(value);  // JSON has no word for infinity
+        else
+            return std::is_arithmetic_v<T> && !std::is_same_v<T, char>;
+    }
 };
 
 // A cheap handle, copied freely; all copies write to the same place and follow the same level and format.

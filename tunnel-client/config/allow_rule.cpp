@@ -74,10 +74,12 @@ std::string to_string(const AllowRule& rule) {
     std::string text;
     const bool all_ports = rule.ports == PortRange{1, 65535};
     if (const auto* network = std::get_if<Network>(&rule.host)) {
-        const bool v4 = network->address.is_v4();
-        text = to_string(network->address);
-        if (!v4 && !all_ports) text = fmt::format("[{}]", text);
-        if (network->prefix != 128) text += fmt::format("/{}", v4 ? network->prefix - 96 : network->prefix);
+        text = tunnel::to_string(*network);
+        // Brackets go around the address alone: [fd00::]/8:443.
+        if (!network->is_v4() && !all_ports) {
+            const auto slash = std::min(text.find('/'), text.size());
+            text = fmt::format("[{}]{}", text.substr(0, slash), text.substr(slash));
+        }
     } else {
         text = std::get<std::string>(rule.host);
     }
