@@ -1,0 +1,87 @@
+#include "common/tls/key_schedule.hpp"
+
+#include <algorithm>
+#include <cstddef>
+
+#include "common/tls/hash.hpp"
+
+namespace tunnel::tls {
+
+namespace {
+
+std::array<Byte, 8> number_bytes(std::uint64_t number) {
+    std::array<Byte, 8> out;
+    put_be64(out, number);
+    return out;
+}
+
+Bytes label_with(std::string_view label, std::initializer_list<BytesView> parts) {
+    Bytes info(label.begin(), label.end());
+    for (const BytesView part : parts) append(info, part);
+    return info;
+}
+
+DirectionKeys direction_keys(const Secret& ticket_key, BytesView info) {
+    DirectionKeys keys;
+    const Secret material = hkdf_expand(ticket_key.reveal(), info, keys.key.size() + keys.salt.size());
+    const BytesView bytes = material.reveal();
+    std::copy_n(bytes.begin(), keys.key.size(), keys.key.begin());
+    std::copy_n(bytes.begin() + keys.key.size(), keys.salt.size(), keys.salt.begin());
+    return keys;
+}
+
+}  // namespace
+
+KeyChain::KeyChain(const Secret& session_data_key)
+    : chain_key_(hkdf_extract(view_of("tunnel v1 chain"), session_data_key.reveal())) {}
+
+TicketKey KeyChain::next() {
+    const auto number = number_bytes(++last_);
+    TicketKey ticket{TicketNumber{last_},
+                     hkdf_expand(chain_key_.reveal(), label_with("tunnel v1 ticket", {number}), digest_size)};
+    // Assigning to a Secret wipes what it held.
+    chain_key_ = hkdf_expand(chain_key_.reveal(), label_with("tunnel v1 ratchet", {number}), digest_size);
+    return ticket;
+}
+
+PrefaceMac preface_mac(const Secret& ticket_key, BytesView preface) {
+    const Secret key = hkdf_expand(ticket_key.reveal(), view_of("tunnel v1 preface"), digest_size);
+    const Digest full = hmac_sha256(key.reveal(), preface);
+    PrefaceMac mac;
+    std::copy_n(full.begin(), mac.size(), mac.begin());
+    return mac;
+}
+
+bool check_preface_mac(const Secret& ticket_key, BytesView preface, BytesView mac) {
+    return equal_in_constant_time(preface_mac(ticket_key, preface), mac);
+}
+
+DirectionKeys::DirectionKeys(DirectionKeys&& other) noexcept : key(other.key), salt(other.salt) {
+    wipe(other.key);
+    wipe(other.salt);
+}
+
+DirectionKeys& DirectionKeys::operator=(DirectionKeys&& other) noexcept {
+    if (this != &other) {
+        key = other.key;
+        salt = other.salt;
+        wipe(other.key);
+        wipe(other.salt);
+    }
+    return *this;
+}
+
+DirectionKeys::~DirectionKeys() {
+    wipe(key);
+    wipe(salt);
+}
+
+StreamKeys derive_stream_keys(const Secret& ticket_key, TicketNumber number, const StreamNonce& client_nonce,
+                              const StreamNonce& server_nonce) {
+    const auto n = number_bytes(number.value);
+    return StreamKeys{
+        direction_keys(ticket_key, label_with("tunnel v1 to client", {n, client_nonce, server_nonce})),
+        direction_keys(ticket_key, label_with("tunnel v1 to server", {n, client_nonce, server_nonce}))};
+}
+
+}  // namespace tunnel::tls
