@@ -29,12 +29,14 @@ struct Login {
     Bytes proof;
     bool takeover = true;
     std::string software;
+    bool operator==(const Login&) const = default;
 };
 
 struct LoginAccepted {
     SessionId session;
     std::string public_host;
     std::string software;
+    bool operator==(const LoginAccepted&) const = default;
 };
 
 struct MappingSpec {
@@ -48,6 +50,7 @@ struct MappingSpec {
 
 struct Declare {
     std::vector<MappingSpec> mappings;
+    bool operator==(const Declare&) const = default;
 };
 
 enum class MappingSource { client, admin };
@@ -67,28 +70,34 @@ struct MappingState {
 
 struct MappingStates {
     std::vector<MappingState> mappings;
+    bool operator==(const MappingStates&) const = default;
 };
 
 struct MappingObjection {
     std::string mapping;
     std::string reason;
+    bool operator==(const MappingObjection&) const = default;
 };
 
 struct Dial {
     TicketNumber first_ticket;
     std::uint32_t count = 0;
+    bool operator==(const Dial&) const = default;
 };
 
 struct DialFailed {
     TicketNumber ticket;
     std::string reason;
+    bool operator==(const DialFailed&) const = default;
 };
 
 struct Ping {
     std::uint64_t nonce = 0;
+    bool operator==(const Ping&) const = default;
 };
 struct Pong {
     std::uint64_t nonce = 0;
+    bool operator==(const Pong&) const = default;
 };
 
 struct Goodbye {
@@ -107,6 +116,7 @@ struct Goodbye {
     };
     Code code = Code::unspecified;
     std::string message;
+    bool operator==(const Goodbye&) const = default;
 };
 
 using ControlMessage = std::variant<Login, LoginAccepted, Declare, MappingStates, MappingObjection, Dial,

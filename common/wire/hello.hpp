@@ -17,6 +17,7 @@ constexpr std::size_t hello_size = 8;
 struct Versions {
     std::uint16_t oldest = 1;
     std::uint16_t newest = 1;
+    bool operator==(const Versions&) const = default;
 };
 constexpr Versions our_versions{};
 

@@ -38,6 +38,7 @@ struct Preface {
     SessionId session;
     TicketNumber ticket;
     Nonce nonce{};
+    bool operator==(const Preface&) const = default;
 };
 
 // The bytes to be signed, and the whole once the MAC is known.

@@ -20,6 +20,7 @@ struct StreamOpen {
     bool encrypt = true;
     std::string visitor;
     std::string local;
+    bool operator==(const StreamOpen&) const = default;
 };
 
 struct StreamAnswer {
@@ -27,6 +28,7 @@ struct StreamAnswer {
     enum class Code { ready = 0, not_allowed = 1, connect_failed = 2, unknown_mapping = 3, draining = 4 };
     Code code = Code::ready;
     std::string reason;
+    bool operator==(const StreamAnswer&) const = default;
 };
 
 // Encoded heads never exceed max_stream_head: a longer reason is cut.
