@@ -12,10 +12,10 @@ void append_frame(Bytes& out, BytesView payload) {
 }
 
 void FrameReader::feed(BytesView bytes) {
-    if (consumed_ == buffer_.size()) {
-        buffer_.clear();
-        consumed_ = 0;
-    }
+    // Drop what was handed out, here and nowhere else: a peer that always ends its writes inside a header
+    // would slip past a clean-up that waits for an empty buffer or for an incomplete payload.
+    buffer_.erase(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(consumed_));
+    consumed_ = 0;
     append(buffer_, bytes);
 }
 
@@ -28,12 +28,7 @@ Result<std::optional<Bytes>> FrameReader::next() {
             Errc::limit,
             "a frame of {} bytes exceeds the limit of {} bytes: the other end is broken or not a tunnel",
             size, limit_);
-    if (rest.size() < frame_header_size + size) {
-        // Drop what was consumed, so that the buffer never grows beyond one frame.
-        buffer_.erase(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(consumed_));
-        consumed_ = 0;
-        return std::nullopt;
-    }
+    if (rest.size() < frame_header_size + size) return std::nullopt;
     const auto payload = rest.subspan(frame_header_size, size);
     consumed_ += frame_header_size + size;
     return Bytes(payload.begin(), payload.end());

@@ -15,8 +15,8 @@ constexpr std::size_t frame_header_size = 4;
 // Appends one frame to `out`.
 void append_frame(Bytes& out, BytesView payload);
 
-// Cuts a byte stream into frames. Holds at most one incomplete frame, so at most `limit` + 4 bytes between
-// calls plus what one feed() brought.
+// Cuts a byte stream into frames. When next() is asked until it has nothing after each feed(), it holds at
+// most one incomplete frame (`limit` + 4 bytes) and what the latest feed() brought.
 class FrameReader {
   public:
     explicit FrameReader(std::size_t limit) : limit_(limit) {}
