@@ -58,10 +58,15 @@ Status ControlLink::take_message(const ControlMessage& message, TimePoint now) {
     if (!may_send(sender, message))
         return fail(Errc::protocol, "the other end sent a {} when that is not its turn", name_of(message));
     if (const auto* ping = std::get_if<Ping>(&message)) send(Pong{ping->nonce});
-    if (const auto* pong = std::get_if<Pong>(&message); pong != nullptr && pong->nonce == ping_nonce_)
-        round_trip_ = std::chrono::duration_cast<std::chrono::microseconds>(now - ping_sent_);
+    if (const auto* pong = std::get_if<Pong>(&message); pong != nullptr) take_pong(*pong, now);
     if (std::holds_alternative<LoginAccepted>(message)) establish(now);
     return {};
+}
+
+void ControlLink::take_pong(const Pong& pong, TimePoint now) {
+    if (!ping_sent_ || pong.nonce != ping_nonce_) return;
+    round_trip_ = std::chrono::duration_cast<std::chrono::microseconds>(now - *ping_sent_);
+    ping_sent_.reset();
 }
 
 void ControlLink::establish(TimePoint now) {
@@ -84,8 +89,12 @@ Status ControlLink::tick(TimePoint now) {
         return fail(Errc::timeout, "the other end has been silent for {}",
                     format_duration(std::chrono::duration_cast<Millis>(times_.timeout)));
     if (established_ && now >= next_ping_) {
-        ++ping_nonce_;
-        ping_sent_ = now;
+        // An unanswered ping is sent again under its number, so that a round trip longer than the interval is
+        // measured too.
+        if (!ping_sent_) {
+            ++ping_nonce_;
+            ping_sent_ = now;
+        }
         send(Ping{ping_nonce_});
         next_ping_ = now + times_.interval;
     }

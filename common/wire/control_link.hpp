@@ -47,6 +47,7 @@ class ControlLink {
     Status receive_hello(BytesView& bytes);
     Status take_message(const ControlMessage& message, TimePoint now);
     bool may_send(End sender, const ControlMessage& message) const;
+    void take_pong(const Pong& pong, TimePoint now);
     void establish(TimePoint now);
 
     End our_end_;
@@ -58,7 +59,7 @@ class ControlLink {
     TimePoint last_received_;
     TimePoint next_ping_;
     std::uint64_t ping_nonce_ = 0;
-    TimePoint ping_sent_;
+    std::optional<TimePoint> ping_sent_;  // of the ping that waits for its answer
     std::optional<std::chrono::microseconds> round_trip_;
 };
 
