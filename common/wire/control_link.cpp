@@ -43,12 +43,12 @@ bool ControlLink::may_send(End sender, const ControlMessage& message) const {
     if (std::holds_alternative<Goodbye>(message)) return true;
     if (std::holds_alternative<Ping>(message) || std::holds_alternative<Pong>(message)) return established_;
     if (sender == End::client) {
-        if (std::holds_alternative<Login>(message)) return !established_;
+        if (std::holds_alternative<Login>(message)) return !login_seen_;
         return established_ && (std::holds_alternative<Declare>(message) ||
                                 std::holds_alternative<MappingObjection>(message) ||
                                 std::holds_alternative<DialFailed>(message));
     }
-    if (std::holds_alternative<LoginAccepted>(message)) return !established_;
+    if (std::holds_alternative<LoginAccepted>(message)) return login_seen_ && !established_;
     return established_ &&
            (std::holds_alternative<MappingStates>(message) || std::holds_alternative<Dial>(message));
 }
@@ -59,6 +59,7 @@ Status ControlLink::take_message(const ControlMessage& message, TimePoint now) {
         return fail(Errc::protocol, "the other end sent a {} when that is not its turn", name_of(message));
     if (const auto* ping = std::get_if<Ping>(&message)) send(Pong{ping->nonce});
     if (const auto* pong = std::get_if<Pong>(&message); pong != nullptr) take_pong(*pong, now);
+    if (std::holds_alternative<Login>(message)) login_seen_ = true;
     if (std::holds_alternative<LoginAccepted>(message)) establish(now);
     return {};
 }
@@ -77,6 +78,7 @@ void ControlLink::establish(TimePoint now) {
 
 void ControlLink::send(const ControlMessage& message) {
     append_frame(output_, encode(message));
+    if (std::holds_alternative<Login>(message)) login_seen_ = true;
     if (std::holds_alternative<LoginAccepted>(message)) establish(last_received_);
 }
 

@@ -55,6 +55,7 @@ class ControlLink {
     FrameReader frames_{max_frame_before_login};
     Bytes hello_;
     Bytes output_;
+    bool login_seen_ = false;  // sent by us or received; one connection carries one
     bool established_ = false;
     TimePoint last_received_;
     TimePoint next_ping_;
