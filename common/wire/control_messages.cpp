@@ -1,5 +1,6 @@
 #include "common/wire/control_messages.hpp"
 
+#include "common/wire/protobuf.hpp"
 #include "proto/control.pb.h"
 
 namespace tunnel::wire {
@@ -207,15 +208,12 @@ std::string_view name_of(const ControlMessage& message) {
 }
 
 Bytes encode(const ControlMessage& message) {
-    const auto out = to_proto(message);
-    Bytes bytes(out.ByteSizeLong());
-    out.SerializeToArray(bytes.data(), static_cast<int>(bytes.size()));
-    return bytes;
+    return serialize_message(to_proto(message));
 }
 
 Result<ControlMessage> decode(BytesView payload) {
     proto::ControlMessage in;
-    if (!in.ParseFromArray(payload.data(), static_cast<int>(payload.size())))
+    if (!parse_message(in, payload))
         return fail(Errc::protocol, "the other end sent a frame that is no control message");
     switch (in.message_case()) {
         case proto::ControlMessage::kLogin:

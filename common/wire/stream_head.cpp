@@ -1,6 +1,7 @@
 #include "common/wire/stream_head.hpp"
 
 #include "common/wire/control_messages.hpp"
+#include "common/wire/protobuf.hpp"
 #include "proto/control.pb.h"
 
 namespace tunnel::wire {
@@ -8,16 +9,8 @@ namespace tunnel::wire {
 namespace {
 
 template <class Message>
-Bytes serialize(const Message& message) {
-    Bytes bytes(message.ByteSizeLong());
-    message.SerializeToArray(bytes.data(), static_cast<int>(bytes.size()));
-    return bytes;
-}
-
-template <class Message>
 bool parse(Message& message, BytesView bytes) {
-    return bytes.size() <= max_stream_head &&
-           message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
+    return bytes.size() <= max_stream_head && parse_message(message, bytes);
 }
 
 }  // namespace
@@ -30,14 +23,14 @@ Bytes encode(const StreamOpen& open) {
     out.set_encrypt(open.encrypt);
     out.set_visitor(open.visitor);
     out.set_local(open.local);
-    return serialize(out);
+    return serialize_message(out);
 }
 
 Bytes encode(const StreamAnswer& answer) {
     proto::StreamAnswer out;
     out.set_code(static_cast<proto::StreamAnswer::Code>(answer.code));
     out.set_reason(answer.reason.substr(0, 2 * max_text));
-    return serialize(out);
+    return serialize_message(out);
 }
 
 Result<StreamOpen> decode_stream_open(BytesView bytes) {
