@@ -1,6 +1,7 @@
 #include "common/wire/control_messages.hpp"
 
 #include "common/wire/protobuf.hpp"
+#include "common/wire/text.hpp"
 #include "proto/control.pb.h"
 
 namespace tunnel::wire {
@@ -32,7 +33,7 @@ void fill(proto::MappingState& out, const MappingState& state) {
     out.set_encrypt(state.encrypt);
     out.set_state(state.state);
     out.set_error_code(state.error_code);
-    out.set_error(state.error);
+    out.set_error(std::string(cut_text(state.error, max_sentence)));
 }
 
 Status check(std::string_view what, std::size_t value, std::size_t maximum) {
@@ -100,7 +101,7 @@ Result<ControlMessage> read(const proto::MappingStates& in) {
                     check("public address", state.public_address().size(), max_text),
                     check("state", state.state().size(), max_text),
                     check("error code", state.error_code().size(), max_text),
-                    check("error", state.error().size(), 4 * max_text));
+                    check("error", state.error().size(), max_sentence));
             !ok)
             return pass(std::move(ok.error()));
         const auto source = state.source() == proto::MappingState::SOURCE_ADMIN ? MappingSource::admin
@@ -114,7 +115,7 @@ Result<ControlMessage> read(const proto::MappingStates& in) {
 
 Result<ControlMessage> read(const proto::MappingObjection& in) {
     if (auto ok = all(check("mapping name", in.mapping().size(), max_text),
-                      check("reason", in.reason().size(), 4 * max_text));
+                      check("reason", in.reason().size(), max_sentence));
         !ok)
         return pass(std::move(ok.error()));
     return MappingObjection{in.mapping(), in.reason()};
@@ -127,12 +128,12 @@ Result<ControlMessage> read(const proto::Dial& in) {
 }
 
 Result<ControlMessage> read(const proto::DialFailed& in) {
-    if (auto ok = check("reason", in.reason().size(), 4 * max_text); !ok) return pass(std::move(ok.error()));
+    if (auto ok = check("reason", in.reason().size(), max_sentence); !ok) return pass(std::move(ok.error()));
     return DialFailed{TicketNumber{in.ticket()}, in.reason()};
 }
 
 Result<ControlMessage> read(const proto::Goodbye& in) {
-    if (auto ok = check("message", in.message().size(), 4 * max_text); !ok)
+    if (auto ok = check("message", in.message().size(), max_sentence); !ok)
         return pass(std::move(ok.error()));
     const auto code = in.code() >= 0 && in.code() <= static_cast<int>(Goodbye::Code::overloaded)
                           ? static_cast<Goodbye::Code>(in.code())
@@ -168,7 +169,7 @@ proto::ControlMessage to_proto(const ControlMessage& message) {
                    },
                    [&](const MappingObjection& m) {
                        out.mutable_objection()->set_mapping(m.mapping);
-                       out.mutable_objection()->set_reason(m.reason);
+                       out.mutable_objection()->set_reason(std::string(cut_text(m.reason, max_sentence)));
                    },
                    [&](const Dial& m) {
                        out.mutable_dial()->set_first_ticket(m.first_ticket.value);
@@ -176,13 +177,13 @@ proto::ControlMessage to_proto(const ControlMessage& message) {
                    },
                    [&](const DialFailed& m) {
                        out.mutable_dial_failed()->set_ticket(m.ticket.value);
-                       out.mutable_dial_failed()->set_reason(m.reason);
+                       out.mutable_dial_failed()->set_reason(std::string(cut_text(m.reason, max_sentence)));
                    },
                    [&](const Ping& m) { out.mutable_ping()->set_nonce(m.nonce); },
                    [&](const Pong& m) { out.mutable_pong()->set_nonce(m.nonce); },
                    [&](const Goodbye& m) {
                        out.mutable_goodbye()->set_code(static_cast<proto::Goodbye::Code>(m.code));
-                       out.mutable_goodbye()->set_message(m.message);
+                       out.mutable_goodbye()->set_message(std::string(cut_text(m.message, max_sentence)));
                    },
                },
                message);

@@ -18,6 +18,7 @@ constexpr std::size_t max_frame_before_login = 4 * 1024;
 constexpr std::size_t max_frame = 512 * 1024;
 constexpr std::size_t max_mappings = 1000;  // of one session
 constexpr std::size_t max_text = 512;       // bytes of any text field
+constexpr std::size_t max_sentence = 2048;  // bytes of an error, a reason or a goodbye's message
 constexpr std::size_t max_service = 300;    // "host:port" with the longest host name
 constexpr std::size_t proof_size = 32;
 constexpr std::uint32_t max_dial_count = 4096;  // data connections asked for by one Dial
@@ -125,6 +126,7 @@ using ControlMessage = std::variant<Login, LoginAccepted, Declare, MappingStates
 // The message's name in words, for errors.
 std::string_view name_of(const ControlMessage& message);
 
+// Sentences longer than max_sentence are cut; every other field is the caller's to keep within its maximum.
 Bytes encode(const ControlMessage& message);
 // Errc::protocol: not a message, or a field beyond its maximum.
 Result<ControlMessage> decode(BytesView payload);

@@ -2,6 +2,7 @@
 
 #include "common/wire/control_messages.hpp"
 #include "common/wire/protobuf.hpp"
+#include "common/wire/text.hpp"
 #include "proto/control.pb.h"
 
 namespace tunnel::wire {
@@ -29,7 +30,7 @@ Bytes encode(const StreamOpen& open) {
 Bytes encode(const StreamAnswer& answer) {
     proto::StreamAnswer out;
     out.set_code(static_cast<proto::StreamAnswer::Code>(answer.code));
-    out.set_reason(answer.reason.substr(0, 2 * max_text));
+    out.set_reason(std::string(cut_text(answer.reason, 2 * max_text)));
     return serialize_message(out);
 }
 
