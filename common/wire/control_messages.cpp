@@ -1,5 +1,6 @@
 #include "common/wire/control_messages.hpp"
 
+#include "common/wire/field_walker.hpp"
 #include "common/wire/protobuf.hpp"
 #include "common/wire/text.hpp"
 #include "proto/control.pb.h"
@@ -71,10 +72,8 @@ Result<ControlMessage> read(const proto::LoginAccepted& in) {
 }
 
 Result<ControlMessage> read(const proto::Declare& in) {
-    const auto count = static_cast<std::size_t>(in.mappings_size());
-    if (auto ok = check("number of mappings", count, max_mappings); !ok) return pass(std::move(ok.error()));
     Declare out;
-    out.mappings.reserve(count);
+    out.mappings.reserve(static_cast<std::size_t>(in.mappings_size()));
     for (const auto& spec : in.mappings()) {
         if (auto ok =
                 all(check("mapping name", spec.name().size(), max_text), check("port", spec.tcp(), 65535),
@@ -89,11 +88,8 @@ Result<ControlMessage> read(const proto::Declare& in) {
 }
 
 Result<ControlMessage> read(const proto::MappingStates& in) {
-    const auto count = static_cast<std::size_t>(in.mappings_size());
-    if (auto ok = check("number of mappings", count, 2 * max_mappings); !ok)
-        return pass(std::move(ok.error()));
     MappingStates out;
-    out.mappings.reserve(count);
+    out.mappings.reserve(static_cast<std::size_t>(in.mappings_size()));
     for (const auto& state : in.mappings()) {
         if (auto ok =
                 all(check("mapping name", state.name().size(), max_text), check("port", state.port(), 65535),
@@ -139,6 +135,23 @@ Result<ControlMessage> read(const proto::Goodbye& in) {
                           ? static_cast<Goodbye::Code>(in.code())
                           : Goodbye::Code::unspecified;
     return Goodbye{code, in.message()};
+}
+
+// Before the parser runs: a frame full of empty entries, two bytes each, would become objects of tens of MiB.
+Status check_list_sizes(BytesView payload) {
+    std::size_t declared = 0;
+    std::size_t states = 0;
+    for (FieldWalker outer(payload); const auto field = outer.next();) {
+        const bool is_declare = field->number == proto::ControlMessage::kDeclareFieldNumber;
+        const bool is_states = field->number == proto::ControlMessage::kMappingStatesFieldNumber;
+        if (!is_declare && !is_states) continue;
+        static_assert(proto::Declare::kMappingsFieldNumber == proto::MappingStates::kMappingsFieldNumber);
+        for (FieldWalker inner(field->content); const auto entry = inner.next();) {
+            if (entry->number == proto::Declare::kMappingsFieldNumber) ++(is_declare ? declared : states);
+        }
+    }
+    return all(check("number of mappings", declared, max_mappings),
+               check("number of mappings", states, 2 * max_mappings));
 }
 
 proto::ControlMessage to_proto(const ControlMessage& message) {
@@ -213,6 +226,7 @@ Bytes encode(const ControlMessage& message) {
 }
 
 Result<ControlMessage> decode(BytesView payload) {
+    if (auto ok = check_list_sizes(payload); !ok) return pass(std::move(ok.error()));
     proto::ControlMessage in;
     if (!parse_message(in, payload))
         return fail(Errc::protocol, "the other end sent a frame that is no control message");
