@@ -72,7 +72,7 @@ void ControlLink::take_pong(const Pong& pong, TimePoint now) {
 
 void ControlLink::establish(TimePoint now) {
     established_ = true;
-    frames_.set_limit(max_frame);
+    frames_.set_limit(our_end_ == End::server ? max_frame_to_server : max_frame_to_client);
     next_ping_ = now;  // the first one at once, so that the round trip is known early
 }
 

@@ -15,9 +15,10 @@
 namespace tunnel::wire {
 
 constexpr std::size_t max_frame_before_login = 4 * 1024;
-constexpr std::size_t max_frame = 512 * 1024;
-constexpr std::size_t max_mappings = 1000;  // of one session
-constexpr std::size_t max_text = 512;       // bytes of any text field
+constexpr std::size_t max_frame_to_server = 512 * 1024;       // holds max_mappings of the longest MappingSpec
+constexpr std::size_t max_frame_to_client = 2 * 1024 * 1024;  // the states of twice as many, with errors
+constexpr std::size_t max_mappings = 1000;                    // of one session
+constexpr std::size_t max_text = 512;                         // bytes of any text field
 constexpr std::size_t max_sentence = 2048;  // bytes of an error, a reason or a goodbye's message
 constexpr std::size_t max_service = 300;    // "host:port" with the longest host name
 constexpr std::size_t proof_size = 32;
