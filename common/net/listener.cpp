@@ -1,0 +1,146 @@
+#include "common/net/listener.hpp"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+
+#include "common/net/deadline.hpp"
+#include "common/net/socket.hpp"
+
+namespace tunnel::net {
+
+namespace {
+
+constexpr int backlog = 4096;
+constexpr int accept_batch = 64;
+constexpr Millis exhausted_pause{100};
+
+enum class Sharing { alone, reuse_port };
+
+Result<UniqueFd> bind_socket(const tcp::endpoint& address, Sharing sharing) {
+    const bool v6 = address.address().is_v6();
+    UniqueFd fd(::socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
+    if (!fd) return fail_errno(errno, fmt::format("cannot open a socket for {}", to_text(address)));
+    const int on = 1;
+    const int off = 0;
+    (void)::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (sharing == Sharing::reuse_port)
+        (void)::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+    if (v6)
+        (void)::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY,
+                           address.address().is_unspecified() ? &off : &on, sizeof on);
+    if (::bind(fd.get(), address.data(), static_cast<socklen_t>(address.size())) != 0) {
+        const int error = errno;
+        if (error == EADDRINUSE)
+            return fail(Errc::conflict,
+                        "{} is in use by another program: choose another port, or stop that program",
+                        to_text(address));
+        if (error == EACCES)
+            return fail(Errc::not_allowed,
+                        "no permission to listen on {}: ports below 1024 need root or CAP_NET_BIND_SERVICE",
+                        to_text(address));
+        if (error == EADDRNOTAVAIL)
+            return fail(Errc::invalid, "cannot listen on {}: this host does not have that address",
+                        to_text(address));
+        return fail_errno(error, fmt::format("cannot listen on {}", to_text(address)));
+    }
+    return fd;
+}
+
+// SO_REUSEPORT would let a second server of the same user share our port in silence, so first ask for the
+// address alone. Returns the address with its port chosen.
+Result<tcp::endpoint> claim(const tcp::endpoint& address) {
+    auto probe = bind_socket(address, Sharing::alone);
+    if (!probe) return pass(std::move(probe.error()));
+    // bind(2) alone does not collide with a socket that is bound but not yet listening; listen(2) does.
+    if (::listen(probe->get(), 1) != 0)
+        return fail(Errc::conflict,
+                    "{} is in use by another program: choose another port, or stop that program",
+                    to_text(address));
+    return local_of(probe->get());
+}
+
+Result<ListenSockets> open_all(const tcp::endpoint& address, std::size_t count) {
+    auto claimed = claim(address);
+    if (!claimed) return pass(std::move(claimed.error()));
+    ListenSockets sockets;
+    for (std::size_t i = 0; i < count; ++i) {
+        auto fd = bind_socket(*claimed, Sharing::reuse_port);
+        if (!fd) return pass(std::move(fd.error()));
+        if (::listen(fd->get(), backlog) != 0)
+            return fail_errno(errno, fmt::format("cannot listen on {}", to_text(*claimed)));
+        sockets.push_back(std::make_shared<ListenSocket>(std::move(*fd)));
+    }
+    return sockets;
+}
+
+bool lacks_ipv6(const Error& error) {
+    return error.sys_errno == EAFNOSUPPORT;
+}
+
+bool exhausted(int error) {
+    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+}  // namespace
+
+void ListenSocket::close_now() const {
+    (void)::shutdown(fd_.get(), SHUT_RDWR);
+}
+
+Result<ListenSockets> open_listeners(const tcp::endpoint& address, std::size_t count) {
+    // With port 0 somebody may take the chosen port between the claim and the sharing sockets: try again.
+    for (int attempt = 0;; ++attempt) {
+        auto sockets = open_all(address, count);
+        if (sockets) return sockets;
+        const bool wildcard_v6 = address.address().is_v6() && address.address().is_unspecified();
+        if (wildcard_v6 && (lacks_ipv6(sockets.error()) || sockets.error().code == Errc::invalid))
+            return open_listeners(tcp::endpoint(asio::ip::address_v4::any(), address.port()), count);
+        if (address.port() != 0 || sockets.error().code != Errc::conflict || attempt == 8) return sockets;
+    }
+}
+
+tcp::endpoint bound_address(const ListenSockets& sockets) {
+    return sockets.empty() ? tcp::endpoint() : local_of(sockets.front()->fd());
+}
+
+awaitable<void> accept_loop(std::shared_ptr<ListenSocket> socket, Log log,
+                            std::function<void(Accepted)> on_accept) {
+    Descriptor readiness(co_await asio::this_coro::executor, socket->fd());
+    // The descriptor belongs to the ListenSocket; give it back however this coroutine ends.
+    struct Release {
+        Descriptor& descriptor;
+        ~Release() { descriptor.release(); }
+    } release{readiness};
+    bool was_exhausted = false;
+    for (;;) {
+        const auto [wait_error] = co_await readiness.async_wait(Descriptor::wait_read, use_result);
+        if (wait_error) co_return;
+        for (int i = 0; i < accept_batch; ++i) {
+            tcp::endpoint peer;
+            auto size = static_cast<socklen_t>(peer.capacity());
+            UniqueFd fd(::accept4(socket->fd(), peer.data(), &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
+            if (fd) {
+                peer.resize(size);
+                was_exhausted = false;
+                on_accept({std::move(fd), peer});
+                continue;
+            }
+            const int error = errno;
+            if (error == EAGAIN || error == EWOULDBLOCK) break;
+            if (error == EINVAL || error == EBADF) co_return;  // closed by close_now()
+            if (!exhausted(error)) continue;                   // that one visitor went away
+            if (!was_exhausted)
+                log.warn("listener paused",
+                         {{"address", to_text(local_of(socket->fd()))},
+                          {"reason", std::generic_category().message(error)},
+                          {"hint", "raise the limit of open files (LimitNOFILE, ulimit -n)"}});
+            was_exhausted = true;
+            if (!co_await pause_for(exhausted_pause)) co_return;
+            break;
+        }
+    }
+}
+
+}  // namespace tunnel::net

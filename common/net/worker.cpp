@@ -1,0 +1,92 @@
+#include "common/net/worker.hpp"
+
+#include <sched.h>
+
+#include "common/net/hop.hpp"
+
+namespace tunnel::net {
+
+namespace {
+
+// What this process may use, which in a container is less than the machine has.
+unsigned usable_cores() {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (::sched_getaffinity(0, sizeof set, &set) == 0) {
+        if (const int count = CPU_COUNT(&set); count > 0) return static_cast<unsigned>(count);
+    }
+    return 1;
+}
+
+awaitable<void> end_tasks(Worker& worker, std::shared_ptr<asio::steady_timer> ended,
+                          asio::any_io_executor home) {
+    worker.tasks().cancel();
+    co_await worker.tasks().join();
+    asio::post(home, [ended] { ended->cancel(); });
+}
+
+}  // namespace
+
+Worker::Worker(unsigned index, Log log)
+    : index_(index),
+      log_(std::move(log)),
+      keep_running_(context_.get_executor()),
+      tasks_(context_.get_executor(),
+             [log = log_](const std::exception& bug) {
+                 log.error("bug in a task", {{"what", bug.what()}});
+             }),
+      ciphers_(tls::AeadFactory::best()) {}
+
+Worker::~Worker() {
+    join();
+}
+
+void Worker::start() {
+    thread_ = std::thread([this] { context_.run(); });
+}
+
+void Worker::join() {
+    keep_running_.reset();
+    if (thread_.joinable()) thread_.join();
+}
+
+WorkerPool::WorkerPool(unsigned count, const Log& log) {
+    if (count == 0) count = usable_cores();
+    for (unsigned i = 0; i < count; ++i) workers_.push_back(std::make_unique<Worker>(i, log));
+}
+
+Worker& WorkerPool::next() {
+    return *workers_[next_++ % workers_.size()];
+}
+
+void WorkerPool::start() {
+    for (auto& worker : workers_) worker->start();
+}
+
+awaitable<void> WorkerPool::stop() {
+    const auto home = co_await asio::this_coro::executor;
+    for (auto& worker : workers_) {
+        auto ended = std::make_shared<asio::steady_timer>(home, asio::steady_timer::time_point::max());
+        spawn_unowned(worker->executor(), end_tasks(*worker, ended, home));
+        co_await ended->async_wait(use_result);
+    }
+    for (auto& worker : workers_) worker->join();
+}
+
+awaitable<std::size_t> WorkerPool::running_relays() {
+    std::size_t count = 0;
+    for (auto& worker : workers_) {
+        auto* const target = worker.get();
+        count += co_await ask(target->executor(), [target] { return target->relays().size(); });
+    }
+    co_return count;
+}
+
+awaitable<void> WorkerPool::abort_relays(RelayEnd reason) {
+    for (auto& worker : workers_) {
+        auto* const target = worker.get();
+        co_await ask(target->executor(), [target, reason] { target->relays().abort_all(reason); });
+    }
+}
+
+}  // namespace tunnel::net

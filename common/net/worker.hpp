@@ -1,0 +1,84 @@
+#pragma once
+// Worker threads: each has one io_context, and everything its connections share - buffers, pipes, the relays
+// that run - without a lock, because a connection never changes thread. Values cross threads by asio::post.
+
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "common/core/log.hpp"
+#include "common/net/asio.hpp"
+#include "common/net/pipe_pool.hpp"
+#include "common/net/relay_table.hpp"
+#include "common/net/task_group.hpp"
+#include "common/tls/aead.hpp"
+
+namespace tunnel::net {
+
+// Scratch memory of one thread: used between two waits, never across one, so that no connection owns a
+// buffer.
+struct ScratchBuffers {
+    static constexpr std::size_t size = 96 * 1024;
+    Bytes in = Bytes(size);
+    Bytes out = Bytes(size);
+};
+
+class Worker {
+  public:
+    Worker(unsigned index, Log log);
+    ~Worker();
+
+    unsigned index() const { return index_; }
+    asio::io_context& context() { return context_; }
+    asio::any_io_executor executor() { return context_.get_executor(); }
+
+    // Of the worker's own thread only:
+    TaskGroup& tasks() { return tasks_; }
+    PipePool& pipes() { return pipes_; }
+    ScratchBuffers& scratch() { return scratch_; }
+    RelayTable& relays() { return relays_; }
+    const tls::AeadFactory& ciphers() const { return ciphers_; }
+    const Log& log() const { return log_; }
+
+    void start();
+    // After every task has ended; waits for the thread.
+    void join();
+
+  private:
+    unsigned index_;
+    Log log_;
+    asio::io_context context_{1};
+    asio::executor_work_guard<asio::io_context::executor_type> keep_running_;
+    TaskGroup tasks_;
+    PipePool pipes_;
+    ScratchBuffers scratch_;
+    RelayTable relays_;
+    tls::AeadFactory ciphers_;
+    std::thread thread_;
+};
+
+class WorkerPool {
+  public:
+    // count 0: one per core that this process may use.
+    WorkerPool(unsigned count, const Log& log);
+
+    std::size_t size() const { return workers_.size(); }
+    Worker& at(std::size_t index) { return *workers_[index]; }
+    // In turn, for work that any worker can take. One thread: the caller's.
+    Worker& next();
+
+    void start();
+    // Cancels what still runs on each worker, awaits its end, and joins the threads when called back on
+    // theirs. To be awaited on a thread that is no worker.
+    awaitable<void> stop();
+
+    // Relays running on all workers.
+    awaitable<std::size_t> running_relays();
+    awaitable<void> abort_relays(RelayEnd reason);
+
+  private:
+    std::vector<std::unique_ptr<Worker>> workers_;
+    std::size_t next_ = 0;
+};
+
+}  // namespace tunnel::net
