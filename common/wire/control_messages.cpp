@@ -139,15 +139,16 @@ Result<ControlMessage> read(const proto::Goodbye& in) {
 
 // Before the parser runs: a frame full of empty entries, two bytes each, would become objects of tens of MiB.
 Status check_list_sizes(BytesView payload) {
+    constexpr int list = proto::Declare::kMappingsFieldNumber;
+    static_assert(list == static_cast<int>(proto::MappingStates::kMappingsFieldNumber));
     std::size_t declared = 0;
     std::size_t states = 0;
     for (FieldWalker outer(payload); const auto field = outer.next();) {
         const bool is_declare = field->number == proto::ControlMessage::kDeclareFieldNumber;
         const bool is_states = field->number == proto::ControlMessage::kMappingStatesFieldNumber;
         if (!is_declare && !is_states) continue;
-        static_assert(proto::Declare::kMappingsFieldNumber == proto::MappingStates::kMappingsFieldNumber);
         for (FieldWalker inner(field->content); const auto entry = inner.next();) {
-            if (entry->number == proto::Declare::kMappingsFieldNumber) ++(is_declare ? declared : states);
+            if (entry->number == list) ++(is_declare ? declared : states);
         }
     }
     return all(check("number of mappings", declared, max_mappings),
