@@ -1,6 +1,7 @@
 #pragma once
 // What to say about a key that nobody knows: most of them are typing errors, or stand in the wrong table.
 
+#include <cstddef>
 #include <set>
 #include <string>
 #include <string_view>
@@ -13,7 +14,8 @@ std::string unknown_key_message(std::string_view path, std::string_view key,
                                 const std::set<std::string, std::less<>>& names,
                                 const std::set<std::string>& known);
 
-// Single-character insertions, removals and replacements between the two (Levenshtein).
+// How many characters were inserted, removed, replaced or swapped with their neighbour between the two
+// (optimal string alignment).
 std::size_t edit_distance(std::string_view a, std::string_view b);
 
 }  // namespace tunnel::config

@@ -89,9 +89,10 @@ void collect_keys(const toml::table& table, const std::string& path, std::set<st
 
 std::string syntax_message(std::string_view description) {
     std::string message(description);
-    // The likeliest cause of these two, which toml++ takes for the beginning of some other type.
-    for (const std::string_view sign : {"parsing boolean", "could not determine value type"}) {
-        if (description.find(sign) != std::string_view::npos) message += "; text stands in quotes";
+    // What toml++ says about a bare word, which it takes for the beginning of true, false, inf or nan.
+    for (const std::string_view sign : {"parsing boolean", "expected 'inf'", "expected 'nan'",
+                                        "value-terminator", "could not determine value type"}) {
+        if (description.find(sign) != std::string_view::npos) return message + "; text stands in quotes";
     }
     return message;
 }
