@@ -1,0 +1,46 @@
+# The Debian packages that building, testing and measuring need: the one list, read by deploy/quickstart.sh,
+# tests/run.sh and the bench. To be sourced by bash.
+
+packages_build=(
+  build-essential ccache cmake ninja-build pkg-config
+  libasio-dev libcli11-dev libexpected-dev libfmt-dev libmbedtls-dev libprotobuf-dev libspdlog-dev libsqlite3-dev
+  libssl-dev libtomlplusplus-dev nlohmann-json3-dev protobuf-compiler
+)
+packages_demo=(curl python3)
+packages_test=(
+  libbenchmark-dev libgmock-dev libgtest-dev
+  curl iperf3 nginx openssh-client openssh-server procps python3 redis-server redis-tools strace
+)
+packages_bench=(curl haproxy iperf3 nginx openssh-client openssh-server python3)
+packages_fuzz=(clang libclang-rt-14-dev)
+
+# install_packages PACKAGE...: installs those that are missing, with sudo when not root; asks nothing and does nothing
+# when all are there. apt's lists are refreshed only when they do not know a package or point at a file that is gone.
+install_packages() {
+  local package missing=() unknown=() as_root=()
+  for package in "$@"; do
+    [[ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" == installed ]] || missing+=("$package")
+  done
+  ((${#missing[@]})) || return 0
+
+  if ((EUID != 0)); then
+    if ! command -v sudo >/dev/null; then
+      echo "These packages are missing, and there is no sudo to install them: ${missing[*]}" >&2
+      echo "Install them as root: apt-get install ${missing[*]}" >&2
+      return 1
+    fi
+    as_root=(sudo)
+  fi
+  echo "installing ${missing[*]}"
+  for package in "${missing[@]}"; do
+    apt-cache show "$package" >/dev/null 2>&1 || unknown+=("$package")
+  done
+  ((${#unknown[@]} == 0)) || "${as_root[@]}" apt-get update -q
+  install_now "${missing[@]}" || { "${as_root[@]}" apt-get update -q && install_now "${missing[@]}"; }
+}
+
+# With the as_root of install_packages. Services that the packages bring (nginx, redis, sshd) are not started.
+install_now() {
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
+    apt-get install -q -y --no-install-recommends -o Dpkg::Options::=--force-confold "$@"
+}
