@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Builds the project and runs every test; ends with ctest's summary, and with an exit code other than 0 when anything
+# failed.
+set -euo pipefail
+
+usage() {
+  cat <<'TEXT'
+Usage: tests/run.sh [--asan | --tsan | --dev] [--no-install] [CTEST_OPTION...]
+
+  --asan        with AddressSanitizer and UndefinedBehaviorSanitizer (build/asan)
+  --tsan        with ThreadSanitizer (build/tsan)
+  --dev         the debug build (build/dev); without any of these, the release build (build/release)
+  --no-install  do not look for missing packages
+  --help        this text
+
+Further arguments go to ctest: `tests/run.sh -R e2e_ssh`, `tests/run.sh --asan -L unit`.
+CTEST_PARALLEL_LEVEL (default 4) says how many tests run at once.
+TEXT
+}
+
+preset=release
+install=true
+while (($#)); do
+  case "$1" in
+    --asan) preset=asan ;;
+    --tsan) preset=tsan ;;
+    --dev) preset=dev ;;
+    --no-install) install=false ;;
+    --help | -h) usage; exit 0 ;;
+    *) break ;;
+  esac
+  shift
+done
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+if $install; then
+  source deploy/packages.sh
+  install_packages "${packages_build[@]}" "${packages_test[@]}"
+fi
+
+# quickstart.sh may have made this folder without the tests.
+cmake --preset "$preset" -DTUNNEL_TESTS=ON
+cmake --build --preset "$preset"
+export CTEST_PARALLEL_LEVEL=${CTEST_PARALLEL_LEVEL:-4}
+exec ctest --test-dir "build/$preset" --output-on-failure "$@"
