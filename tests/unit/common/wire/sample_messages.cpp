@@ -1,0 +1,89 @@
+#include "tests/unit/common/wire/sample_messages.hpp"
+
+namespace tunnel::wire {
+
+namespace {
+
+Port random_port(SeededRandom& random) {
+    return static_cast<Port>(random.number());
+}
+
+MappingSpec random_spec(SeededRandom& random) {
+    return {random.text(max_text), random_port(random), random.text(max_service), random.coin(),
+            random_port(random)};
+}
+
+MappingState random_state(SeededRandom& random) {
+    return {random.text(max_text),    random.coin() ? MappingSource::admin : MappingSource::client,
+            random.text(max_service), random_port(random),
+            random.text(max_text),    random.coin(),
+            random.text(max_text),    random.text(max_text),
+            random.text(max_sentence)};
+}
+
+// Mostly few, now and then as many as are allowed.
+std::size_t random_count(std::size_t maximum, SeededRandom& random) {
+    return random.below(50) == 0 ? maximum : random.below(10);
+}
+
+Declare random_declare(SeededRandom& random) {
+    Declare out;
+    out.mappings.resize(random_count(max_mappings, random));
+    for (auto& spec : out.mappings) spec = random_spec(random);
+    return out;
+}
+
+MappingStates random_states(SeededRandom& random) {
+    MappingStates out;
+    out.mappings.resize(random_count(2 * max_mappings, random));
+    for (auto& state : out.mappings) state = random_state(random);
+    return out;
+}
+
+}  // namespace
+
+ControlMessage random_message(std::size_t kind, SeededRandom& random) {
+    switch (kind) {
+        case 0:
+            return Login{random.text(max_text), random.text(max_text),
+                         random.number(),       random.bytes(random.below(proof_size + 1)),
+                         random.coin(),         random.text(max_text)};
+        case 1:
+            return LoginAccepted{SessionId{random.number()}, random.text(max_text), random.text(max_text)};
+        case 2:
+            return random_declare(random);
+        case 3:
+            return random_states(random);
+        case 4:
+            return MappingObjection{random.text(max_text), random.text(max_sentence)};
+        case 5:
+            return Dial{TicketNumber{random.number()},
+                        static_cast<std::uint32_t>(random.below(max_dial_count + 1))};
+        case 6:
+            return DialFailed{TicketNumber{random.number()}, random.text(max_sentence)};
+        case 7:
+            return Ping{random.number()};
+        case 8:
+            return Pong{random.number()};
+        default:
+            return Goodbye{static_cast<Goodbye::Code>(random.below(10)), random.text(max_sentence)};
+    }
+}
+
+std::vector<ControlMessage> one_of_each() {
+    return {
+        Login{"home", "", 7, Bytes(proof_size, 0x5a), true, "tunnel-client 1.0.0"},
+        LoginAccepted{SessionId{42}, "vps.example.com", "tunnel-server 1.0.0"},
+        Declare{{{"ssh", 2222, "127.0.0.1:22", true, 0}}},
+        MappingStates{{{"ssh", MappingSource::client, "127.0.0.1:22", 2222, "vps.example.com:2222", true,
+                        "listening", "", ""}}},
+        MappingObjection{"db", "db: 10.0.0.1:5432 is not in allow"},
+        Dial{TicketNumber{1}, 4},
+        DialFailed{TicketNumber{1}, "connection refused"},
+        Ping{1},
+        Pong{1},
+        Goodbye{Goodbye::Code::restarting, "back soon"},
+    };
+}
+
+}  // namespace tunnel::wire
