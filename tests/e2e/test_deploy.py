@@ -37,7 +37,7 @@ class Installation(TunnelTest):
             text = open(f"{self.prefix}/lib/systemd/system/{unit}").read()
             # systemd looks for the program; the installation under test stands elsewhere than its configured prefix.
             text = re.sub(r"(?m)^ExecStart=/\S+/", f"ExecStart={self.prefix}/bin/", text)
-            text = text.replace("User=tunnel\nGroup=tunnel", "User=nobody\nGroup=nogroup")
+            text = text.replace("User=tunnel\nGroup=tunnel", "User=daemon\nGroup=daemon")
             with open(os.path.join(folder, unit), "w") as file:
                 file.write(text)
         done = run([analyze, "verify", "--man=no", *(os.path.join(folder, unit) for unit in UNITS)])
