@@ -39,8 +39,8 @@ timeout = "30s"
 # PEM files. Empty: server.crt and server.key in the default folder, made by `tunnel-server init`.
 certificate = ""
 key = ""
-# "pin": join links carry the key's fingerprint, and any certificate will do. "ca": clients verify the
-# certificate as a browser does.
+# "pin": join links carry the fingerprint of the key, and the certificate may be self-signed. "ca": clients verify
+# the certificate and public_host by CA.
 link = "pin"
 
 [store]

@@ -1,0 +1,57 @@
+#include <gmock/gmock.h>
+
+#include <filesystem>
+
+#include "common/config/files.hpp"
+#include "common/config/toml_reader.hpp"
+#include "tunnel-client/config/client_config.hpp"
+
+namespace tunnel::client {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string sample(const fs::path& file) {
+    const auto text = config::read_file(file.string());
+    EXPECT_TRUE(text) << file;
+    return text.value_or("");
+}
+
+TEST(Samples, OfTheClientParse) {
+    int parsed = 0;
+    for (const auto& entry : fs::directory_iterator(TUNNEL_SAMPLES)) {
+        const auto name = entry.path().filename().string();
+        if (entry.path().extension() != ".toml" || !name.starts_with("client")) continue;
+        const auto config = parse_client_config(sample(entry.path()), name);
+        EXPECT_TRUE(config) << config::to_error(config.error()).message;
+        ++parsed;
+    }
+    EXPECT_GT(parsed, 1);
+}
+
+TEST(Samples, ClientTomlHasEveryKeyAndTheDefaults) {
+    const auto text = sample(fs::path(TUNNEL_SAMPLES) / "client.toml");
+    EXPECT_EQ(config::Document::parse(text, "client.toml").present_keys(), client_config_keys());
+    const auto config = parse_client_config(text, "client.toml");
+    ASSERT_TRUE(config);
+    const ClientConfig defaults;
+    EXPECT_EQ(config->ca_file, defaults.ca_file);
+    EXPECT_EQ(config->allow, defaults.allow);
+    EXPECT_EQ(config->workers, defaults.workers);
+    EXPECT_EQ(config->drain, defaults.drain);
+    EXPECT_EQ(config->dial_timeout, defaults.dial_timeout);
+    EXPECT_EQ(config->heartbeat, defaults.heartbeat);
+    EXPECT_EQ(config->log, defaults.log);
+    EXPECT_THAT(config->warnings, testing::IsEmpty());
+}
+
+TEST(Keys, AreTheOnesOfTheDocumentation) {
+    EXPECT_THAT(
+        client_config_keys(),
+        testing::ElementsAre("allow", "ca_file", "dial_timeout", "drain", "heartbeat.interval",
+                             "heartbeat.timeout", "link", "log.format", "log.level", "mapping.encrypt",
+                             "mapping.name", "mapping.tcp", "mapping.to", "workers"));
+}
+
+}  // namespace
+}  // namespace tunnel::client
