@@ -5,9 +5,9 @@ namespace tunnel::server {
 namespace {
 
 constexpr std::string_view before_values =
-    R"(# The tunnel server's config. Every key is optional and stands here with its default. Paths are relative to this
-# file's folder. After a change: `tunnel-server check`, then reload the server (SIGHUP); settings marked
-# (restart) take effect at the next start.
+    R"(# The tunnel server's config. Every key is optional and stands here with its default. Paths are relative
+# to this file's folder. After a change: `tunnel-server check`, then reload the server (SIGHUP); settings
+# marked (restart) take effect at the next start.
 
 # The host that join links and printed addresses name; empty: this machine's host name.
 )";
@@ -16,8 +16,8 @@ constexpr std::string_view after_values = R"(
 # Addresses on which public ports are opened; [::] falls back to 0.0.0.0 in the same way.
 bind = ["::"]
 
-# Public ports that clients may take, each "PORT" or "FIRST-LAST". Mappings made with tunnelctl are not bound by
-# it; the tunnel port itself is never given away.
+# Public ports that clients may take, each "PORT" or "FIRST-LAST". Mappings made with tunnelctl are not
+# bound by it; the tunnel port itself is never given away.
 allow_ports = ["1024-65535"]
 
 # Threads; 0: one per core. (restart)
@@ -30,8 +30,8 @@ grace = "15s"
 drain = "30s"
 
 [heartbeat]
-# How often both ends send a sign of life, and after how long without one a session ends (at least twice the
-# interval).
+# How often both ends send a sign of life, and after how long without one a session ends (at least twice
+# the interval).
 interval = "10s"
 timeout = "30s"
 
@@ -39,8 +39,8 @@ timeout = "30s"
 # PEM files. Empty: server.crt and server.key in the default folder, made by `tunnel-server init`.
 certificate = ""
 key = ""
-# "pin": join links carry the fingerprint of the key, and the certificate may be self-signed. "ca": clients verify
-# the certificate and public_host by CA.
+# "pin": join links carry the fingerprint of the key, and the certificate may be self-signed. "ca":
+# clients verify the certificate and public_host by CA.
 link = "pin"
 
 [store]
