@@ -2,25 +2,19 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <unistd.h>
 
 #include <cerrno>
 
 namespace tunnel::server {
 
 Result<FileLock> FileLock::take(const std::filesystem::path& path) {
-    const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0) return fail_errno(errno, fmt::format("cannot open {}", path.string()));
-    FileLock lock(fd);
-    while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    net::UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!fd) return fail_errno(errno, fmt::format("cannot open {}", path.string()));
+    while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
         if (errno == EWOULDBLOCK) return fail(Errc::conflict, "{} is locked", path.string());
         if (errno != EINTR) return fail_errno(errno, fmt::format("cannot lock {}", path.string()));
     }
-    return lock;
-}
-
-FileLock::~FileLock() {
-    if (fd_ >= 0) ::close(fd_);
+    return FileLock(std::move(fd));
 }
 
 }  // namespace tunnel::server

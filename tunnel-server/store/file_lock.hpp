@@ -2,9 +2,9 @@
 // Keeps a second server away from a store.
 
 #include <filesystem>
-#include <utility>
 
 #include "common/core/result.hpp"
+#include "common/net/unique_fd.hpp"
 
 namespace tunnel::server {
 
@@ -16,16 +16,9 @@ class FileLock {
     // Makes the file with mode 0600 when it is not there. Errors: conflict (somebody holds it), io.
     static Result<FileLock> take(const std::filesystem::path& path);
 
-    FileLock(FileLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    FileLock& operator=(FileLock&& other) noexcept {
-        std::swap(fd_, other.fd_);
-        return *this;
-    }
-    ~FileLock();
-
   private:
-    explicit FileLock(int fd) : fd_(fd) {}
-    int fd_;
+    explicit FileLock(net::UniqueFd fd) : fd_(std::move(fd)) {}
+    net::UniqueFd fd_;
 };
 
 }  // namespace tunnel::server

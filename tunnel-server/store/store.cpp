@@ -1,12 +1,12 @@
 #include "tunnel-server/store/store.hpp"
 
 #include <fcntl.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <utility>
 
+#include "common/net/unique_fd.hpp"
 #include "tunnel-server/store/file_lock.hpp"
 #include "tunnel-server/store/schema.hpp"
 #include "tunnel-server/store/sqlite.hpp"
@@ -32,9 +32,8 @@ WallTime from_unix_seconds(std::int64_t seconds) {
 // Makes the file before SQLite does, which would make it readable to everybody the umask lets in. SQLite
 // gives its -wal and -shm files the same mode.
 Status make_private_file(const std::filesystem::path& path) {
-    const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0) return fail_errno(errno, fmt::format("cannot open the store {}", path.string()));
-    ::close(fd);
+    const net::UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    if (!fd) return fail_errno(errno, fmt::format("cannot open the store {}", path.string()));
     return {};
 }
 
