@@ -1,0 +1,133 @@
+// mapping add | list | show | pause | resume | remove
+
+#include "common/config/mapping_options.hpp"
+#include "common/core/address.hpp"
+#include "tunnel-server/tunnelctl/command_line.hpp"
+#include "tunnel-server/tunnelctl/views.hpp"
+
+namespace tunnel::ctl {
+
+namespace {
+
+using proto::AdminResponse;
+
+proto::MappingQuery to_query(const MappingName& mapping) {
+    proto::MappingQuery query;
+    query.set_name(mapping.name);
+    query.set_client(mapping.client);
+    return query;
+}
+
+Result<Action> add(const CommandLine& line) {
+    auto mapping = parse_mapping_name(line.name, line.client);
+    if (!mapping) return pass(std::move(mapping.error()));
+    if (mapping->client.empty())
+        return fail(Errc::invalid, "whose mapping is \"{}\"? Name the client with --client CLIENT",
+                    mapping->name);
+    const auto tcp = parse_port(line.tcp, PortZero::allowed);
+    if (!tcp) return fail(Errc::invalid, "--tcp: {}", tcp.error().message);
+    auto service = config::parse_service(line.to);
+    if (!service) return fail(Errc::invalid, "--to: {}", service.error().message);
+    const config::MappingOptions options{mapping->name, *tcp, *service, !line.no_encrypt};
+    if (auto checked = config::check_mapping(options); !checked) return pass(std::move(checked.error()));
+
+    Action action;
+    auto& request = *action.request.mutable_mapping_add();
+    request.set_name(options.name);
+    request.set_client(mapping->client);
+    request.set_tcp(options.tcp);
+    request.set_service(to_string(options.service));
+    request.set_encrypt(options.encrypt);
+    action.answer = AdminResponse::kMapping;
+    action.show = [](const AdminResponse& answer, Output& output) {
+        if (output.form == Form::json)
+            output.result = to_text(to_json(mapping_columns(), answer.mapping()));
+        else
+            output.result = summary(answer.mapping()) + '\n';
+    };
+    return action;
+}
+
+Result<Action> list(const CommandLine&) {
+    Action action;
+    action.request.mutable_mapping_list();
+    action.answer = AdminResponse::kMappings;
+    action.show = [](const AdminResponse& answer, Output& output) {
+        show_list(output, mapping_columns(), answer.mappings().mappings(),
+                  "There is no mapping yet: \"tunnelctl mapping add NAME --client CLIENT --tcp PORT --to "
+                  "HOST:PORT\" makes one.");
+    };
+    return action;
+}
+
+Result<Action> show(const CommandLine& line) {
+    auto mapping = parse_mapping_name(line.name, line.client);
+    if (!mapping) return pass(std::move(mapping.error()));
+    Action action;
+    *action.request.mutable_mapping_show() = to_query(*mapping);
+    action.answer = AdminResponse::kMapping;
+    action.show = [](const AdminResponse& answer, Output& output) {
+        show_one(output, mapping_columns(), answer.mapping());
+    };
+    return action;
+}
+
+// A verb that takes a mapping's name and answers with a confirmation.
+MakeAction change(proto::MappingQuery* (proto::AdminRequest::*field)(), std::string done) {
+    return [field, done](const CommandLine& line) -> Result<Action> {
+        auto mapping = parse_mapping_name(line.name, line.client);
+        if (!mapping) return pass(std::move(mapping.error()));
+        Action action;
+        *(action.request.*field)() = to_query(*mapping);
+        action.answer = AdminResponse::kDone;
+        action.show = [mapping = *mapping, done](const AdminResponse&, Output& output) {
+            confirm(output, fmt::format("mapping {} {}", to_string(mapping), done),
+                    {{"mapping", mapping.name},
+                     {"client", mapping.client.empty() ? Json() : Json(mapping.client)},
+                     {"result", done}});
+        };
+        return action;
+    };
+}
+
+}  // namespace
+
+void add_mapping_verbs(CLI::App& app, CommandLine& line) {
+    using proto::AdminRequest;
+    auto& noun = *add_noun(app, "mapping", "Which public port leads to which service");
+    const auto name = [&line](CLI::App* verb) {
+        verb->add_option("NAME", line.name, "The mapping's name, or CLIENT/NAME")->required();
+        verb->add_option("--client", line.client, "The client it belongs to")->type_name("CLIENT");
+        return verb;
+    };
+    auto* adding = name(add_verb(
+        noun, line,
+        {"add", "Make a mapping", "tunnelctl mapping add ssh --client home --tcp 2222 --to 127.0.0.1:22"},
+        add));
+    adding->add_option("--tcp", line.tcp, "The public port, 0: the server chooses")
+        ->type_name("PORT")
+        ->required();
+    adding->add_option("--to", line.to, "The service as the client's host reaches it")
+        ->type_name("HOST:PORT")
+        ->required();
+    adding->add_flag("--no-encrypt", line.no_encrypt,
+                     "Send its bytes as they are; only for services that encrypt themselves, such as SSH");
+    add_verb(noun, line, {"list", "List the mappings", "tunnelctl mapping list"}, list);
+    name(add_verb(
+        noun, line,
+        {"show", "Show all about a mapping, also its last error", "tunnelctl mapping show home/ssh"}, show));
+    name(add_verb(
+        noun, line,
+        {"pause", "Close a mapping's public port until it is resumed", "tunnelctl mapping pause home/ssh"},
+        change(&AdminRequest::mutable_mapping_pause, "paused")));
+    name(
+        add_verb(noun, line,
+                 {"resume", "Open a paused mapping's public port again", "tunnelctl mapping resume home/ssh"},
+                 change(&AdminRequest::mutable_mapping_resume, "resumed")));
+    name(add_verb(noun, line,
+                  {"remove", "Remove a mapping that was made with \"mapping add\"",
+                   "tunnelctl mapping remove home/ssh"},
+                  change(&AdminRequest::mutable_mapping_remove, "removed")));
+}
+
+}  // namespace tunnel::ctl

@@ -1,0 +1,205 @@
+#include "tunnel-server/tunnelctl/views.hpp"
+
+#include <fmt/format.h>
+
+namespace tunnel::ctl {
+
+namespace {
+
+// Kinds of columns by what their field means. `get` is the field's getter.
+
+template <class Row>
+Column<Row> text_column(std::string title, std::string key, const std::string& (Row::*get)() const,
+                        Seen seen = Seen::everywhere) {
+    return {std::move(title),
+            std::move(key),
+            seen,
+            Align::left,
+            [get](const Row& row, WallTime) { return (row.*get)(); },
+            [get](const Row& row) { return Json((row.*get)()); }};
+}
+
+template <class Row, class Number>
+Column<Row> number_column(std::string title, std::string key, Number (Row::*get)() const,
+                          Seen seen = Seen::everywhere) {
+    return {std::move(title),
+            std::move(key),
+            seen,
+            Align::right,
+            [get](const Row& row, WallTime) { return fmt::format("{}", (row.*get)()); },
+            [get](const Row& row) { return Json((row.*get)()); }};
+}
+
+template <class Row>
+Column<Row> bytes_column(std::string title, std::string key, std::uint64_t (Row::*get)() const) {
+    auto column = number_column<Row>(std::move(title), std::move(key), get);
+    column.text = [get](const Row& row, WallTime) { return format_bytes((row.*get)()); };
+    return column;
+}
+
+template <class Row>
+Column<Row> flag_column(std::string title, std::string key, bool (Row::*get)() const) {
+    return {std::move(title),
+            std::move(key),
+            Seen::everywhere,
+            Align::left,
+            [get](const Row& row, WallTime) { return std::string((row.*get)() ? "yes" : "no"); },
+            [get](const Row& row) { return Json((row.*get)()); }};
+}
+
+Json json_time(std::int64_t unix_seconds) {
+    const auto time = wall_time(unix_seconds);
+    return time ? Json(format_utc(*time)) : Json();
+}
+
+// A moment in the past, shown as its age.
+template <class Row>
+Column<Row> age_column(std::string title, std::string key, std::int64_t (Row::*get)() const,
+                       Seen seen = Seen::everywhere) {
+    return {std::move(title),
+            std::move(key),
+            seen,
+            Align::right,
+            [get](const Row& row, WallTime now) {
+                const auto time = wall_time((row.*get)());
+                return time ? age(*time, now) : std::string();
+            },
+            [get](const Row& row) { return json_time((row.*get)()); }};
+}
+
+}  // namespace
+
+Columns<proto::ClientInfo> client_columns() {
+    using Row = proto::ClientInfo;
+    Columns<Row> columns{
+        text_column("NAME", "name", &Row::name),
+        text_column("STATE", "state", &Row::state),
+        text_column("ADDRESS", "address", &Row::address),
+        age_column("LAST SEEN", "last_seen_at", &Row::last_seen_at),
+        number_column("MAPPINGS", "mappings", &Row::mappings),
+        number_column("VISITORS", "visitors", &Row::visitors),
+        age_column("CREATED", "created_at", &Row::created_at),
+        age_column("EXPIRES", "expires_at", &Row::expires_at),
+    };
+    columns.back().text = [](const Row& row, WallTime now) {
+        const auto time = wall_time(row.expires_at());
+        return time ? distance(*time, now) : std::string("never");
+    };
+    return columns;
+}
+
+Columns<proto::MappingInfo> mapping_columns() {
+    using Row = proto::MappingInfo;
+    Columns<Row> columns{
+        text_column("NAME", "name", &Row::name),
+        text_column("CLIENT", "client", &Row::client),
+        text_column("STATE", "state", &Row::state),
+        text_column("PUBLIC ADDRESS", "public_address", &Row::public_address),
+        text_column("SERVICE", "service", &Row::service),
+        flag_column("ENCRYPT", "encrypt", &Row::encrypt),
+        number_column("VISITORS", "visitors", &Row::visitors),
+        number_column("VISITORS TOTAL", "visitors_total", &Row::visitors_total, Seen::in_details),
+        bytes_column("BYTES IN", "bytes_in", &Row::bytes_in),
+        bytes_column("BYTES OUT", "bytes_out", &Row::bytes_out),
+        number_column("REFUSED TOTAL", "refused_total", &Row::refused_total, Seen::in_details),
+        text_column("SOURCE", "source", &Row::source),
+        text_column("PROTOCOL", "protocol", &Row::protocol, Seen::in_details),
+        number_column("PORT", "port", &Row::port, Seen::in_details),
+        text_column("LAST ERROR", "last_error", &Row::last_error, Seen::in_details),
+        age_column("LAST ERROR AT", "last_error_at", &Row::last_error_at, Seen::in_json),
+    };
+    for (auto& column : columns) {
+        if (column.key == "public_address")
+            column.text = [](const Row& row, WallTime) { return public_url(row); };
+        if (column.key == "port")
+            column.text = [](const Row& row, WallTime) {
+                return row.port() == 0 ? std::string("not chosen yet") : fmt::format("{}", row.port());
+            };
+        if (column.key == "last_error")
+            column.text = [](const Row& row, WallTime now) {
+                const auto time = wall_time(row.last_error_at());
+                return row.last_error().empty() || !time
+                           ? row.last_error()
+                           : fmt::format("{} ({} ago)", row.last_error(), age(*time, now));
+            };
+    }
+    return columns;
+}
+
+Columns<proto::SessionInfo> session_columns() {
+    using Row = proto::SessionInfo;
+    Columns<Row> columns{
+        text_column("CLIENT", "client", &Row::client),
+        text_column("SLOT", "slot", &Row::slot),
+        text_column("ADDRESS", "address", &Row::address),
+        text_column("SOFTWARE", "software", &Row::software),
+        age_column("SINCE", "since", &Row::since),
+        number_column("MAPPINGS", "mappings", &Row::mappings),
+        number_column("VISITORS", "visitors", &Row::visitors),
+        number_column("ROUND TRIP", "round_trip_us", &Row::round_trip_us),
+    };
+    columns.back().text = [](const Row& row, WallTime) {
+        return row.round_trip_us() == 0 ? std::string()
+                                        : fmt::format("{:.1f} ms", row.round_trip_us() / 1000.0);
+    };
+    return columns;
+}
+
+Columns<proto::ConnectionInfo> connection_columns() {
+    using Row = proto::ConnectionInfo;
+    return {
+        number_column("ID", "id", &Row::id),
+        text_column("MAPPING", "mapping", &Row::mapping),
+        text_column("CLIENT", "client", &Row::client),
+        text_column("VISITOR", "visitor", &Row::visitor),
+        age_column("SINCE", "since", &Row::since),
+        bytes_column("BYTES IN", "bytes_in", &Row::bytes_in),
+        bytes_column("BYTES OUT", "bytes_out", &Row::bytes_out),
+        flag_column("ENCRYPT", "encrypt", &Row::encrypt),
+    };
+}
+
+Columns<proto::StatusInfo> status_columns() {
+    using Row = proto::StatusInfo;
+    const auto listen_text = [](const Row& row, WallTime) {
+        return fmt::format("{}", fmt::join(row.listen().begin(), row.listen().end(), ", "));
+    };
+    const auto listen_json = [](const Row& row) {
+        auto list = Json::array();
+        for (const auto& address : row.listen()) list.push_back(address);
+        return list;
+    };
+    return {
+        text_column("VERSION", "version", &Row::version),
+        age_column("UP FOR", "started_at", &Row::started_at),
+        {"LISTEN", "listen", Seen::everywhere, Align::left, listen_text, listen_json},
+        text_column("PUBLIC HOST", "public_host", &Row::public_host),
+        number_column("WORKERS", "workers", &Row::workers),
+        number_column("CLIENTS", "clients", &Row::clients),
+        number_column("SESSIONS", "sessions", &Row::sessions),
+        number_column("MAPPINGS", "mappings", &Row::mappings),
+        number_column("VISITORS", "visitors", &Row::visitors),
+        number_column("VISITORS TOTAL", "visitors_total", &Row::visitors_total),
+        bytes_column("BYTES IN", "bytes_in", &Row::bytes_in),
+        bytes_column("BYTES OUT", "bytes_out", &Row::bytes_out),
+        number_column("REFUSED TICKETS", "refused_tickets", &Row::refused_tickets),
+        number_column("REFUSED LOGINS", "refused_logins", &Row::refused_logins),
+        number_column("GARBAGE CONNECTIONS", "garbage_connections", &Row::garbage_connections),
+        text_column("CONFIG FILE", "config_file", &Row::config_file),
+        flag_column("DRAINING", "draining", &Row::draining),
+    };
+}
+
+std::string public_url(const proto::MappingInfo& mapping) {
+    if (mapping.public_address().empty()) return {};
+    return fmt::format("{}://{}", mapping.protocol(), mapping.public_address());
+}
+
+std::string summary(const proto::MappingInfo& mapping) {
+    const auto url = public_url(mapping);
+    return printable(fmt::format("{}: {} -> {} (client {}: {})", mapping.name(),
+                                 url.empty() ? "no public address yet" : url, mapping.service(),
+                                 mapping.client(), mapping.state()));
+}
+
+}  // namespace tunnel::ctl
