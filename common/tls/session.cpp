@@ -1,5 +1,6 @@
 #include "common/tls/session.hpp"
 
+#include <array>
 #include <string>
 #include <utility>
 
@@ -70,11 +71,16 @@ Result<std::size_t> Session::read(MutableBytes out) {
     if (state.failure) return pass(*state.failure);
     if (!state.established) return not_established("read");
     if (out.empty()) return 0;
-    const int result = mbedtls_ssl_read(state.ssl.get(), out.data(), out.size());
+    int result = MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY;
+    if (!state.peer_closed) result = mbedtls_ssl_read(state.ssl.get(), out.data(), out.size());
     if (result > 0) return static_cast<std::size_t>(result);
     if (result == MBEDTLS_ERR_SSL_WANT_READ) return 0;
-    if (result == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY)
+    if (result == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY) {
+        state.peer_closed = true;
+        Bytes().swap(state.input);
+        state.consumed = 0;
         return fail(Errc::closed, "the other end closed the TLS connection");
+    }
     return state.fail_for_good(state.explain(result));
 }
 

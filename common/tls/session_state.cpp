@@ -133,7 +133,7 @@ int Session::State::verify(const mbedtls_x509_crt& certificate, int depth, std::
 }
 
 void Session::State::feed(BytesView bytes) {
-    if (failure) return;
+    if (failure || peer_closed) return;
     if (bytes.size() > max_unread - unread()) {
         fail_for_good(Error{Errc::limit,
                             fmt::format("{} bytes of TLS were fed where there was room for {}", bytes.size(),

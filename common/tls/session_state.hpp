@@ -36,7 +36,8 @@ struct Session::State {
     std::optional<Pin> foreign_pin;  // what the server showed instead of the pinned key
     bool peer_verified = false;      // by verify(); a client completes nothing without it
     bool established = false;
-    bool closed = false;  // we sent close_notify
+    bool closed = false;       // we sent close_notify
+    bool peer_closed = false;  // the peer did; what it sends after that is ignored (RFC 5246 section 7.2.1)
 
     std::size_t unread() const { return input.size() - consumed; }
     void feed(BytesView bytes);
