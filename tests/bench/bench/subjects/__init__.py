@@ -1,0 +1,14 @@
+"""Everything that is measured, in the order of the tables."""
+
+from bench.subjects.bore import Bore
+from bench.subjects.chisel import Chisel
+from bench.subjects.direct import Direct
+from bench.subjects.frp import Frp, FrpPlain
+from bench.subjects.haproxy import HaProxy, HaProxySplice, HaProxyTls
+from bench.subjects.nginx import NginxStream
+from bench.subjects.own import Tunnel, TunnelEncrypted
+from bench.subjects.rathole import Rathole, RatholeNoise
+from bench.subjects.ssh import SshRemoteForward
+
+SUBJECTS = (Direct, Tunnel, HaProxy, HaProxySplice, NginxStream, FrpPlain, Rathole, Bore,
+            TunnelEncrypted, HaProxyTls, SshRemoteForward, Frp, RatholeNoise, Chisel)

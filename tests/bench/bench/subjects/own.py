@@ -1,0 +1,88 @@
+"""Our tunnel: one server, one client, one mapping, through the same doors a user has."""
+
+import json
+import re
+import urllib.parse
+
+from bench.failure import Failure
+from bench.subjects.base import ENCRYPTED, PLAIN, Subject
+from bench.workspace import wait_until
+
+PROGRAMS = ("tunnel-server", "tunnel-client", "tunnelctl")
+
+
+def with_keys(text, values):
+    """The TOML text with these top-level keys set, instead of what it says about them so far."""
+    table = re.search(r"(?m)^\[", text)
+    top, rest = (text[:table.start()], text[table.start():]) if table else (text, "")
+    for key, value in values.items():
+        # A value is the rest of the line, or an array up to the line that closes it.
+        top = re.sub(rf"(?m)^{re.escape(key)}\s*=\s*(\[[^\]]*\].*|.*)\n?", "", top)
+    return "".join(f"{key} = {value}\n" for key, value in values.items()) + top + rest
+
+
+class Tunnel(Subject):
+    name = "tunnel"
+    title = "tunnel, encrypt = false"
+    kind = PLAIN
+    encrypt = False
+
+    @classmethod
+    def missing(cls, workspace):
+        absent = [name for name in PROGRAMS if not workspace.own_program(name).exists()]
+        return f"{' and '.join(absent)} not built in {workspace.build / 'bin'}" if absent else None
+
+    def launch(self, service_port):
+        server_folder, client_folder = self.folder / "server", self.folder / "client"
+        self._run("tunnel-server", "init", "--dir", server_folder, "--public-host", "127.0.0.1")
+        config = server_folder / "server.toml"
+        config.write_text(with_keys(config.read_text(encoding="utf-8"),
+                                    {"listen": '["127.0.0.1:0"]', "bind": '["127.0.0.1"]'}), encoding="utf-8")
+        server = self.spawn("server", [self._program("tunnel-server"), "run", "--dir", server_folder])
+        listen = wait_until(self._listen_address, "the tunnel server", process=server)
+        link = self._run("tunnelctl", "--dir", server_folder, "client", "add", "bench").strip()
+        self._run("tunnel-client", "join", "--dir", client_folder, stdin=with_port(link, listen) + "\n")
+        with open(client_folder / "client.toml", "a", encoding="utf-8") as file:
+            file.write('\n[[mapping]]\nname = "bench"\ntcp = 0\n'
+                       f'to = "127.0.0.1:{service_port}"\nencrypt = {str(self.encrypt).lower()}\n')
+        client = self.spawn("client", [self._program("tunnel-client"), "run", "--dir", client_folder])
+        return wait_until(self._public_port, "the mapping", process=client)
+
+    def _program(self, name):
+        return self.workspace.own_program(name)
+
+    def _run(self, name, *words, stdin=None):
+        return self.workspace.processes.run([self._program(name), *words], timeout=20, stdin=stdin)
+
+    def _ask(self, *words):
+        """What tunnelctl prints as JSON, or None as long as the server does not answer."""
+        try:
+            return json.loads(self._run("tunnelctl", "--dir", self.folder / "server", "--json", *words))
+        except Failure:
+            return None
+
+    def _listen_address(self):
+        status = self._ask("status")
+        return status["listen"][0] if status and status.get("listen") else None
+
+    def _public_port(self):
+        for mapping in self._ask("mapping", "list") or []:
+            if mapping.get("name") == "bench" and mapping.get("state") == "listening":
+                return int(mapping["port"])
+        return None
+
+
+class TunnelEncrypted(Tunnel):
+    name = "tunnel-encrypted"
+    title = "tunnel, encrypt = true"
+    kind = ENCRYPTED
+    encrypt = True
+
+
+def with_port(link, listen):
+    """The join link with the port that the server really has: the config asked for any free one."""
+    port = listen.rsplit(":", 1)[1]
+    parts = urllib.parse.urlsplit(link)
+    login, _, place = parts.netloc.rpartition("@")
+    host = place if place.endswith("]") or ":" not in place else place.rsplit(":", 1)[0]
+    return urllib.parse.urlunsplit(parts._replace(netloc=f"{login}@{host}:{port}"))

@@ -1,0 +1,135 @@
+"""What the benchmark computes and parses: medians, ratios, turns, config edits."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import tomllib
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from bench import procfs, report  # noqa: E402
+from bench.cases import Case, Metric  # noqa: E402
+from bench.processes import Processes  # noqa: E402
+from bench.results import Results  # noqa: E402
+from bench.runner import rotated  # noqa: E402
+from bench.subjects.base import ENCRYPTED, PLAIN, Subject  # noqa: E402
+from bench.subjects.own import with_keys, with_port  # noqa: E402
+
+
+class Speed(Case):
+    name = "speed"
+    title = "a speed and a cost"
+    metrics = (Metric("fast", "MB/s", True), Metric("cost", "CPU s/GB", False))
+
+
+def subject(subject_name, subject_kind):
+    class Made(Subject):
+        name = subject_name
+        title = f"the {subject_name}"
+        kind = subject_kind
+    return Made
+
+
+REFERENCE, OWN, OTHER, NONE = (subject("haproxy", PLAIN), subject("tunnel", PLAIN), subject("ssh", ENCRYPTED),
+                               subject("direct", None))
+
+
+class ResultsTest(unittest.TestCase):
+    def setUp(self):
+        self.case = Speed(None, None)
+        self.results = Results([NONE, OWN, REFERENCE, OTHER], [self.case])
+        # The machine is twice as slow in the last round, for both of them.
+        for number, (own, reference) in enumerate([(300, 100), (310, 100), (140, 50)]):
+            self.results.add(number, self.case, OWN, {"fast": own, "cost": 1.0})
+            self.results.add(number, self.case, REFERENCE, {"fast": reference, "cost": 2.0})
+        self.results.add(0, self.case, OTHER, {"fast": 10, "cost": 0.0})
+
+    def test_median_is_over_rounds(self):
+        self.assertEqual(self.results.median("speed", "tunnel", "fast"), 300)
+        self.assertIsNone(self.results.median("speed", "direct", "fast"))
+
+    def test_ratio_is_the_median_of_the_rounds_ratios(self):
+        self.assertAlmostEqual(self.results.ratio("speed", OWN, Speed.metrics[0]), 3.0)
+
+    def test_ratio_above_one_is_better_for_costs_too(self):
+        self.assertAlmostEqual(self.results.ratio("speed", OWN, Speed.metrics[1]), 2.0)
+
+    def test_no_ratio_without_the_reference(self):
+        self.assertIsNone(self.results.ratio("speed", OTHER, Speed.metrics[0]))
+        self.assertIsNone(self.results.ratio("speed", NONE, Speed.metrics[0]))
+
+    def test_a_round_that_one_of_them_lacks_is_left_out(self):
+        self.results.add(3, self.case, OWN, {"fast": 1e9, "cost": 1.0})
+        self.assertAlmostEqual(self.results.ratio("speed", OWN, Speed.metrics[0]), 3.0)
+
+    def test_spread(self):
+        self.assertAlmostEqual(self.results.spread("speed", "tunnel", "fast"), 170 / 300)
+        self.assertIsNone(self.results.spread("speed", "ssh", "fast"))
+
+    def test_tables(self):
+        self.results.add_failure(1, self.case, OTHER, "it broke")
+        for text in (report.as_text(self.results), report.as_markdown(self.results)):
+            self.assertIn("x3.00", text)
+            self.assertIn("the ssh", text)
+            self.assertIn("failed: speed, ssh, round 2: it broke", text)
+            self.assertNotIn("the direct", text)  # nothing measured, nothing failed: no row
+
+    def test_everything_is_in_the_json(self):
+        rows = self.results.as_dict()["rows"]
+        own = [row for row in rows if row["subject"] == "tunnel" and row["metric"] == "fast"]
+        self.assertEqual(own[0]["rounds"], [300, 310, 140])
+
+
+class TurnsTest(unittest.TestCase):
+    def test_every_round_another_one_begins(self):
+        self.assertEqual([rotated([1, 2, 3], number)[0] for number in range(4)], [1, 2, 3, 1])
+        self.assertEqual(sorted(rotated([1, 2, 3], 2)), [1, 2, 3])
+
+
+class OwnConfigTest(unittest.TestCase):
+    def test_keys_are_set_at_the_top_and_nowhere_else(self):
+        text = '# listen = ["a"]\nlisten = ["b"]\nworkers = 0\n[tls]\nlisten = "c"\n'
+        parsed = tomllib.loads(with_keys(text, {"listen": '["127.0.0.1:0"]', "bind": '["127.0.0.1"]'}))
+        self.assertEqual(parsed, {"workers": 0, "listen": ["127.0.0.1:0"], "bind": ["127.0.0.1"],
+                                  "tls": {"listen": "c"}})
+
+    def test_keys_over_several_lines_are_replaced_whole(self):
+        text = 'listen = [\n  "a",  # one\n  "b",\n]\nworkers = 0\n'
+        self.assertEqual(tomllib.loads(with_keys(text, {"listen": "[]"})), {"workers": 0, "listen": []})
+
+    def test_the_link_gets_the_real_port(self):
+        pairs = {
+            "tunnel://bench:SECRET@127.0.0.1:7000?pin=PIN": "tunnel://bench:SECRET@127.0.0.1:4123?pin=PIN",
+            "tunnel://bench:SECRET@127.0.0.1?pin=PIN": "tunnel://bench:SECRET@127.0.0.1:4123?pin=PIN",
+            "tunnel://bench:SECRET@[::1]:0?ca=system": "tunnel://bench:SECRET@[::1]:4123?ca=system",
+        }
+        for link, wanted in pairs.items():
+            self.assertEqual(with_port(link, "127.0.0.1:4123"), wanted)
+
+
+class ProcessesTest(unittest.TestCase):
+    def test_leaving_kills_the_whole_family(self):
+        with tempfile.TemporaryDirectory() as folder:
+            with Processes(Path(folder) / "none") as processes:
+                # A parent that ignores SIGTERM, and a grandchild in a session of its own.
+                script = "trap '' TERM; setsid sleep 600 & echo $!; wait; sleep 600"
+                process = processes.start(["sh", "-c", script], Path(folder) / "log", stdout=subprocess.PIPE)
+                grandchild = int(process.stdout.readline())
+                self.assertIn(grandchild, procfs.tree([process.pid]))
+                process.stdout.close()
+            self.assertIsNotNone(process.returncode)
+            self.assertIsNone(procfs.start_time(grandchild))
+
+    def test_cpu_and_memory_of_this_process(self):
+        sum(range(3_000_000))
+        self.assertGreater(procfs.cpu_seconds([os.getpid()]), 0)
+        rss, pss = procfs.memory_kib([os.getpid()])
+        self.assertGreater(rss, 1000)
+        self.assertLessEqual(pss, rss)
+
+
+if __name__ == "__main__":
+    unittest.main()
