@@ -1,0 +1,162 @@
+// mapping add, list, show, pause, resume, remove: the request each sends, and every byte it prints.
+
+#include <gmock/gmock.h>
+
+#include "tests/unit/tunnel-server/tunnelctl/fake_server.hpp"
+
+namespace tunnel::ctl {
+namespace {
+
+using proto::AdminRequest;
+using proto::AdminResponse;
+using testing::HasSubstr;
+
+proto::MappingInfo listening_mapping() {
+    proto::MappingInfo mapping;
+    mapping.set_name("ssh");
+    mapping.set_client("home");
+    mapping.set_source("admin");
+    mapping.set_protocol("tcp");
+    mapping.set_port(2222);
+    mapping.set_public_address("vps.example.com:2222");
+    mapping.set_service("127.0.0.1:22");
+    mapping.set_encrypt(true);
+    mapping.set_state("listening");
+    mapping.set_last_error("connection refused");
+    mapping.set_last_error_at(test_now - 200);
+    mapping.set_visitors(2);
+    mapping.set_visitors_total(1234);
+    mapping.set_bytes_in(1536);
+    mapping.set_bytes_out(18'446'744'073'709'551'615u);
+    mapping.set_refused_total(7);
+    return mapping;
+}
+
+const char* const listening_mapping_json = R"({
+  "name": "ssh",
+  "client": "home",
+  "state": "listening",
+  "public_address": "vps.example.com:2222",
+  "service": "127.0.0.1:22",
+  "encrypt": true,
+  "visitors": 2,
+  "visitors_total": 1234,
+  "bytes_in": 1536,
+  "bytes_out": 18446744073709551615,
+  "refused_total": 7,
+  "source": "admin",
+  "protocol": "tcp",
+  "port": 2222,
+  "last_error": "connection refused",
+  "last_error_at": "2027-01-15T07:56:40Z"
+}
+)";
+
+TEST_F(TunnelctlTest, MappingAddSendsEveryWordAndPrintsTheAddress) {
+    AdminResponse answer;
+    *answer.mutable_mapping() = listening_mapping();
+    auto outcome = run_against(
+        answer, {"mapping", "add", "ssh", "--client", "home", "--tcp", "2222", "--to", "127.0.0.1:22"});
+    ASSERT_EQ(request.request_case(), AdminRequest::kMappingAdd);
+    EXPECT_EQ(request.mapping_add().name(), "ssh");
+    EXPECT_EQ(request.mapping_add().client(), "home");
+    EXPECT_EQ(request.mapping_add().tcp(), 2222u);
+    EXPECT_EQ(request.mapping_add().service(), "127.0.0.1:22");
+    EXPECT_TRUE(request.mapping_add().encrypt());
+    EXPECT_EQ(outcome.code, 0);
+    EXPECT_EQ(outcome.out, "ssh: tcp://vps.example.com:2222 -> 127.0.0.1:22 (client home: listening)\n");
+    EXPECT_EQ(outcome.err, "");
+
+    outcome = run_against(
+        answer, {"mapping", "add", "home/ssh", "--tcp", "0", "--to", "[::1]:22", "--no-encrypt", "--json"});
+    EXPECT_EQ(request.mapping_add().name(), "ssh");
+    EXPECT_EQ(request.mapping_add().client(), "home");
+    EXPECT_EQ(request.mapping_add().tcp(), 0u);
+    EXPECT_EQ(request.mapping_add().service(), "[::1]:22");
+    EXPECT_FALSE(request.mapping_add().encrypt());
+    EXPECT_EQ(outcome.out, listening_mapping_json);
+}
+
+TEST_F(TunnelctlTest, MappingAddSaysWhenThereIsNoAddressYet) {
+    AdminResponse answer;
+    *answer.mutable_mapping() = listening_mapping();
+    answer.mutable_mapping()->clear_public_address();
+    answer.mutable_mapping()->set_state("offline");
+    const auto outcome =
+        run_against(answer, {"mapping", "add", "ssh", "--client", "home", "--tcp", "0", "--to", "22"});
+    EXPECT_EQ(request.mapping_add().service(), "127.0.0.1:22");
+    EXPECT_EQ(outcome.out, "ssh: no public address yet -> 127.0.0.1:22 (client home: offline)\n");
+}
+
+TEST_F(TunnelctlTest, MappingListShowsAddressesTrafficAndState) {
+    AdminResponse answer;
+    *answer.mutable_mappings()->add_mappings() = listening_mapping();
+    auto outcome = run_against(answer, {"mapping", "list"});
+    EXPECT_EQ(request.request_case(), AdminRequest::kMappingList);
+    EXPECT_EQ(outcome.out,
+              "NAME  CLIENT  STATE      PUBLIC ADDRESS              SERVICE       ENCRYPT  VISITORS  BYTES IN"
+              "       BYTES OUT  SOURCE\n"
+              "ssh   home    listening  tcp://vps.example.com:2222  127.0.0.1:22  yes             2   1.5 KiB"
+              "  16777216.0 TiB  admin\n");
+    outcome = run_against(answer, {"mapping", "list", "--json"});
+    std::string indented = listening_mapping_json;
+    for (std::size_t at = 0; (at = indented.find('\n', at)) + 1 < indented.size(); at += 3)
+        indented.replace(at, 1, "\n  ");
+    EXPECT_EQ(outcome.out, "[\n  " + indented + "]\n");
+}
+
+TEST_F(TunnelctlTest, MappingShowTellsEverythingAndTheAgeOfTheLastError) {
+    AdminResponse answer;
+    *answer.mutable_mapping() = listening_mapping();
+    auto outcome = run_against(answer, {"mapping", "show", "home/ssh"});
+    ASSERT_EQ(request.request_case(), AdminRequest::kMappingShow);
+    EXPECT_EQ(request.mapping_show().name(), "ssh");
+    EXPECT_EQ(request.mapping_show().client(), "home");
+    EXPECT_EQ(outcome.code, 0);
+    EXPECT_EQ(outcome.out, R"(name: ssh
+client: home
+state: listening
+public address: tcp://vps.example.com:2222
+service: 127.0.0.1:22
+encrypt: yes
+visitors: 2
+visitors total: 1234
+bytes in: 1.5 KiB
+bytes out: 16777216.0 TiB
+refused total: 7
+source: admin
+protocol: tcp
+port: 2222
+last error: connection refused (3m ago)
+)");
+    outcome = run_against(answer, {"mapping", "show", "ssh", "--json"});
+    EXPECT_EQ(request.mapping_show().client(), "");
+    EXPECT_EQ(outcome.out, listening_mapping_json);
+}
+
+TEST_F(TunnelctlTest, MappingShowOfAMappingWithoutHistory) {
+    AdminResponse answer;
+    answer.mutable_mapping()->set_name("web");
+    const auto outcome = run_against(answer, {"mapping", "show", "web"});
+    EXPECT_THAT(outcome.out, HasSubstr("\nport: not chosen yet\nlast error: -\n"));
+}
+
+TEST_F(TunnelctlTest, MappingPauseResumeAndRemoveConfirm) {
+    auto outcome = run_against(done(), {"mapping", "pause", "ssh", "--client", "home"});
+    ASSERT_EQ(request.request_case(), AdminRequest::kMappingPause);
+    EXPECT_EQ(request.mapping_pause().name(), "ssh");
+    EXPECT_EQ(request.mapping_pause().client(), "home");
+    EXPECT_EQ(outcome.out, "mapping home/ssh paused\n");
+    outcome = run_against(done(), {"mapping", "resume", "ssh"});
+    ASSERT_EQ(request.request_case(), AdminRequest::kMappingResume);
+    EXPECT_EQ(request.mapping_resume().client(), "");
+    EXPECT_EQ(outcome.out, "mapping ssh resumed\n");
+    outcome = run_against(done(), {"mapping", "remove", "home/ssh", "--client", "home", "--json"});
+    ASSERT_EQ(request.request_case(), AdminRequest::kMappingRemove);
+    EXPECT_EQ(request.mapping_remove().client(), "home");
+    EXPECT_EQ(outcome.out,
+              "{\n  \"mapping\": \"ssh\",\n  \"client\": \"home\",\n  \"result\": \"removed\"\n}\n");
+}
+
+}  // namespace
+}  // namespace tunnel::ctl
