@@ -55,7 +55,8 @@ class FunctionSink final : public spdlog::sinks::base_sink<std::mutex> {
 
 bool needs_quotes(std::string_view value) {
     if (value.empty()) return true;
-    for (unsigned char c : value) {
+    for (const char character : value) {
+        const auto c = static_cast<unsigned char>(character);
         if (c <= ' ' || c == '"' || c == '=' || c == '\\' || c >= 0x7f) return true;
     }
     return false;

@@ -46,7 +46,7 @@ TEST(Log, APeerCannotForgeLinesOrSendTerminalCommands) {
     const auto log = out.log(LogLevel::info, LogFormat::text);
     log.info("e", {{"v", "x\ninfo session opened"}, {"w", "\x1b[2J"}, {"x", "\xff\xfe"}, {"y", "\x7f"}});
     const auto& line = out.lines.at(0);
-    for (unsigned char c : line) EXPECT_TRUE(c >= 0x20) << line;
+    for (const char c : line) EXPECT_TRUE(static_cast<unsigned char>(c) >= 0x20) << line;
     EXPECT_THAT(line, HasSubstr(R"(v="x\ninfo session opened")"));
     EXPECT_THAT(line, HasSubstr(R"(w="\u001b[2J")"));
     EXPECT_THAT(line, HasSubstr(R"(x="\ufffd\ufffd")"));
