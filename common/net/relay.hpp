@@ -76,6 +76,8 @@ class Relay {
     std::uint64_t from_outer() const { return from_outer_; }
     std::uint64_t to_outer() const { return to_outer_; }
     int data_fd() { return data_.native_handle(); }
+    // Null for a plain data connection. The prologue opens the client's answer with it.
+    RecordLayers* record_layers() { return records_ ? &*records_ : nullptr; }
 
   private:
     enum class Side { outer, data };

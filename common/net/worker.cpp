@@ -2,6 +2,9 @@
 
 #include <sched.h>
 
+#include <algorithm>
+
+#include "common/net/deadline.hpp"
 #include "common/net/hop.hpp"
 
 namespace tunnel::net {
@@ -41,7 +44,16 @@ Worker::~Worker() {
     join();
 }
 
+awaitable<void> Worker::watch_for_dead_peers() {
+    for (;;) {
+        const Millis timeout(dead_after_ms_.load());
+        if (!co_await pause_for(std::max<Millis>(timeout / 6, Millis(200)))) co_return;
+        relays_.abort_dead(timeout);
+    }
+}
+
 void Worker::start() {
+    tasks_.spawn(watch_for_dead_peers());
     thread_ = std::thread([this] { context_.run(); });
 }
 
@@ -61,6 +73,10 @@ Worker& WorkerPool::next() {
 
 void WorkerPool::start() {
     for (auto& worker : workers_) worker->start();
+}
+
+void WorkerPool::set_liveness(Liveness liveness) {
+    for (auto& worker : workers_) worker->set_dead_after(liveness.timeout);
 }
 
 awaitable<void> WorkerPool::stop() {

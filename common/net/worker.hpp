@@ -2,6 +2,7 @@
 // Worker threads: each has one io_context, and everything its connections share - buffers, pipes, the relays
 // that run - without a lock, because a connection never changes thread. Values cross threads by asio::post.
 
+#include <atomic>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "common/net/asio.hpp"
 #include "common/net/pipe_pool.hpp"
 #include "common/net/relay_table.hpp"
+#include "common/net/socket.hpp"
 #include "common/net/task_group.hpp"
 #include "common/tls/aead.hpp"
 
@@ -40,13 +42,19 @@ class Worker {
     const tls::AeadFactory& ciphers() const { return ciphers_; }
     const Log& log() const { return log_; }
 
+    // Any thread: relays whose data connection's other end is silent for this long are ended.
+    void set_dead_after(Millis timeout) { dead_after_ms_ = timeout.count(); }
+
     void start();
     // After every task has ended; waits for the thread.
     void join();
 
   private:
+    awaitable<void> watch_for_dead_peers();
+
     unsigned index_;
     Log log_;
+    std::atomic<Millis::rep> dead_after_ms_{30'000};
     asio::io_context context_{1};
     asio::executor_work_guard<asio::io_context::executor_type> keep_running_;
     TaskGroup tasks_;
@@ -68,6 +76,7 @@ class WorkerPool {
     Worker& next();
 
     void start();
+    void set_liveness(Liveness liveness);
     // Cancels what still runs on each worker, awaits its end, and joins the threads when called back on
     // theirs. To be awaited on a thread that is no worker.
     awaitable<void> stop();

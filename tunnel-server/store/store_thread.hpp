@@ -19,16 +19,19 @@ class StoreThread {
     // Finishes what was asked before and closes the store.
     ~StoreThread();
 
-    // co_await store.run([args](Store& store) { return store.add_client(...); })  -> that result, on the caller's thread.
+    // co_await store.run([args](Store& store) { return store.add_client(...); })  -> that result, on the
+    // caller's thread.
     template <class Function>
     auto run(Function function) {
-        return net::ask(context_.get_executor(),
-                        [store = store_.get(), function = std::move(function)]() mutable { return function(*store); });
+        return net::ask(
+            context_.get_executor(),
+            [store = store_.get(), function = std::move(function)]() mutable { return function(*store); });
     }
     // The same without waiting for the result, in the order of the calls.
     template <class Function>
     void post(Function function) {
-        asio::post(context_, [store = store_.get(), function = std::move(function)]() mutable { function(*store); });
+        asio::post(context_,
+                   [store = store_.get(), function = std::move(function)]() mutable { function(*store); });
     }
 
   private:

@@ -1,0 +1,33 @@
+#pragma once
+// What a long-running program sets up once: signals and limits.
+
+#include <functional>
+#include <thread>
+
+namespace tunnel::net {
+
+// Ignores SIGPIPE, raises the limit of open files, keeps core files from being written (they would hold
+// secrets), and blocks the signals that SignalThread waits for in this thread and those it will start. Call
+// before any thread runs.
+void prepare_process();
+
+// Waits for SIGTERM and SIGINT (stop) and SIGHUP (reload), and calls back on its own thread. signal handlers
+// run no code of ours.
+class SignalThread {
+  public:
+    struct Actions {
+        std::function<void()> stop;
+        std::function<void()> reload;
+    };
+    explicit SignalThread(Actions actions);
+    SignalThread(const SignalThread&) = delete;
+    SignalThread& operator=(const SignalThread&) = delete;
+    ~SignalThread();
+
+  private:
+    void run();
+    Actions actions_;
+    std::thread thread_;
+};
+
+}  // namespace tunnel::net

@@ -1,0 +1,53 @@
+#include "tunnel-server/listen/public_listener.hpp"
+
+#include "common/net/socket.hpp"
+
+namespace tunnel::server {
+
+namespace {
+
+// The sockets of every address, in the order of `bind`.
+Result<std::vector<net::ListenSockets>> open_on_all(const std::vector<IpAddress>& bind, Port port,
+                                                    std::size_t count) {
+    std::vector<net::ListenSockets> groups;
+    for (const auto& address : bind) {
+        auto endpoint = net::to_endpoint({to_string(address), port});
+        if (!endpoint) return pass(std::move(endpoint.error()));
+        auto sockets = net::open_listeners(*endpoint, count);
+        if (!sockets) return pass(std::move(sockets.error()));
+        groups.push_back(std::move(*sockets));
+    }
+    return groups;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<PublicListener>> PublicListener::open(net::WorkerPool& workers,
+                                                             const std::vector<IpAddress>& bind, Port port,
+                                                             const Log& log, VisitorHandler on_visitor) {
+    auto groups = open_on_all(bind, port, workers.size());
+    if (!groups) return pass(std::move(groups.error()));
+    net::ListenSockets all;
+    for (const auto& sockets : *groups) {
+        for (std::size_t i = 0; i < sockets.size(); ++i) {
+            auto& worker = workers.at(i);
+            asio::post(worker.executor(), [&worker, socket = sockets[i], log, on_visitor] {
+                worker.tasks().spawn(net::accept_loop(socket, log, on_visitor));
+            });
+            all.push_back(sockets[i]);
+        }
+    }
+    return std::shared_ptr<PublicListener>(new PublicListener(std::move(all), port));
+}
+
+Status PublicListener::probe(const std::vector<IpAddress>& bind, Port port) {
+    auto groups = open_on_all(bind, port, 1);
+    if (!groups) return pass(std::move(groups.error()));
+    return {};
+}
+
+PublicListener::~PublicListener() {
+    for (const auto& socket : sockets_) socket->close_now();
+}
+
+}  // namespace tunnel::server

@@ -1,0 +1,90 @@
+#pragma once
+// The tunnel port: takes control connections (TLS) and data connections (preface) on one address and tells
+// them apart by the first byte. Made on the control thread; accepts, shakes hands and reads prefaces on the
+// workers. Every step has a deadline, and strangers are limited in number by Admission.
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "common/core/address.hpp"
+#include "common/core/log.hpp"
+#include "common/net/listener.hpp"
+#include "common/net/worker.hpp"
+#include "common/tls/session.hpp"
+#include "common/wire/preface.hpp"
+#include "tunnel-server/listen/admission.hpp"
+#include "tunnel-server/streams/visitor_stream.hpp"
+
+namespace tunnel::server {
+
+// A control connection whose TLS handshake is complete and that has yet to log in.
+struct NewControl {
+    net::UniqueFd fd;
+    tls::Session session;
+    net::tcp::endpoint peer;
+    Admission::Place place;
+};
+
+struct TunnelPortCounters {
+    std::atomic<std::uint64_t> garbage_connections{0};
+    std::atomic<std::uint64_t> turned_away{0};  // by Admission
+};
+
+class TunnelPort {
+  public:
+    // All run on a worker.
+    struct Hooks {
+        std::function<void(NewControl)> on_control;
+        // Checks the ticket and finds a visitor for it; nothing when the data connection is to be closed.
+        std::function<net::awaitable<std::optional<Assignment>>(wire::PrefaceBytes, net::tcp::endpoint)>
+            claim;
+        StreamFailure on_failure;
+    };
+
+    TunnelPort(net::WorkerPool& workers, Log log, Hooks hooks, Admission::Limits limits,
+               std::shared_ptr<const tls::ServerContext> context);
+
+    // Listens on every address or on none.
+    Status listen(const std::vector<HostPort>& addresses);
+    // What it is really bound to.
+    std::vector<net::tcp::endpoint> addresses() const;
+    bool owns_port(Port port) const;
+    // Stops accepting; connections in progress go on.
+    void close();
+
+    // Reload: for connections accepted from now on.
+    void set_context(std::shared_ptr<const tls::ServerContext> context);
+    void set_limits(Admission::Limits limits) { shared_->admission->set_limits(limits); }
+    const TunnelPortCounters& counters() const { return shared_->counters; }
+
+  private:
+    // What the connections on the workers use, alive as long as one of them.
+    struct Shared {
+        Shared(Log to, Hooks with, Admission::Limits limits)
+            : log(std::move(to)), hooks(std::move(with)), admission(std::make_shared<Admission>(limits)) {}
+        Log log;
+        Hooks hooks;
+        std::shared_ptr<Admission> admission;
+        TunnelPortCounters counters;
+        std::shared_ptr<const tls::ServerContext> context();
+        void set_context(std::shared_ptr<const tls::ServerContext> next);
+
+      private:
+        std::mutex mutex_;
+        std::shared_ptr<const tls::ServerContext> context_;
+    };
+    static net::awaitable<void> serve(std::shared_ptr<Shared> shared, net::Worker& worker,
+                                      net::Accepted accepted, Admission::Place place);
+    static net::awaitable<void> serve_control(std::shared_ptr<Shared> shared, net::Descriptor& socket,
+                                              net::tcp::endpoint peer, Admission::Place place);
+
+    net::WorkerPool& workers_;
+    std::shared_ptr<Shared> shared_;
+    std::vector<net::ListenSockets> listeners_;
+};
+
+}  // namespace tunnel::server

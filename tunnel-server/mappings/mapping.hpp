@@ -1,0 +1,67 @@
+#pragma once
+// One mapping as the running server knows it, whether the admin made it or a client declared it.
+
+#include <atomic>
+#include <compare>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "common/core/address.hpp"
+#include "common/core/clock.hpp"
+#include "common/core/result.hpp"
+#include "common/wire/control_messages.hpp"
+
+namespace tunnel::server {
+
+class PublicListener;
+
+// A mapping's name is unique within its client.
+struct MappingKey {
+    std::string client;
+    std::string name;
+    auto operator<=>(const MappingKey&) const = default;
+};
+// "home/ssh"
+inline std::string to_string(const MappingKey& key) {
+    return key.client + "/" + key.name;
+}
+
+// Counted by the workers, read by the control thread.
+struct MappingCounters {
+    std::atomic<std::uint32_t> visitors{0};  // being relayed now
+    std::atomic<std::uint64_t> visitors_total{0};
+    std::atomic<std::uint64_t> bytes_in{0};   // from visitors, of relays that ended
+    std::atomic<std::uint64_t> bytes_out{0};  // to visitors, of relays that ended
+    std::atomic<std::uint64_t> refused_total{0};
+};
+
+enum class MappingState {
+    listening,  // visitors are served
+    waiting,    // the client is away within the grace time: visitors wait
+    offline,    // the client is not connected
+    paused,     // by the admin
+    refused,    // it cannot listen, or the client's rules forbid it: `refusal` says why
+};
+std::string_view to_string(MappingState state);
+
+struct Mapping {
+    MappingKey key;
+    wire::MappingSource source = wire::MappingSource::admin;
+    std::string slot;      // the session that serves it; empty: the client's `run`
+    Port wanted_port = 0;  // 0: the server chooses
+    Port port = 0;         // what it listens on, or did last
+    std::string service;
+    bool encrypt = true;
+    bool paused = false;
+    MappingState state = MappingState::offline;
+    std::optional<Error> refusal;
+    std::string last_error;
+    WallTime last_error_at{};
+    WallTime created_at{};
+    std::shared_ptr<MappingCounters> counters = std::make_shared<MappingCounters>();
+    std::shared_ptr<PublicListener> listener;  // while listening or waiting
+};
+
+}  // namespace tunnel::server

@@ -1,0 +1,105 @@
+#pragma once
+// Every mapping of the server, and the listeners that follow from them: a mapping listens while its client is
+// connected or away within the grace time, unless it is paused or refused. Control thread. Knows nothing of
+// the store: whoever changes an admin's mapping asks the store first.
+
+#include <functional>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/core/log.hpp"
+#include "common/net/worker.hpp"
+#include "tunnel-server/listen/public_listener.hpp"
+#include "tunnel-server/mappings/mapping.hpp"
+#include "tunnel-server/store/store.hpp"
+
+namespace tunnel::server {
+
+// A client's `run` has the empty slot; each `expose` has its own.
+struct SeatKey {
+    std::string client;
+    std::string slot;
+    auto operator<=>(const SeatKey&) const = default;
+};
+
+enum class Presence { connected, away, gone };
+
+class MappingTable {
+  public:
+    struct Rules {
+        std::vector<IpAddress> bind;
+        std::vector<PortRange> allow_ports;
+        std::function<bool(Port)> is_tunnel_port;
+        std::string public_host;
+    };
+    struct Hooks {
+        // On a worker: a visitor came to this mapping.
+        std::function<void(const MappingKey&, net::Accepted)> on_visitor;
+        // On the control thread: what the seat's client should be told has changed.
+        std::function<void(const SeatKey&)> on_change;
+        // A mapping is gone for good: its running visitors are to end.
+        std::function<void(const MappingKey&)> on_removed;
+        // The server chose a port, to be remembered across restarts.
+        std::function<void(const MappingKey&, Port)> on_port_chosen;
+    };
+
+    MappingTable(net::WorkerPool& workers, Log log, Rules rules, Hooks hooks);
+
+    void load(const StoreSnapshot& snapshot);
+    // Reload: applies to mappings that open from now on and to what clients ask from now on.
+    void set_rules(Rules rules);
+
+    // The admin's. check_new() says whether add() would work: name free, port free and allowed to listen on.
+    Status check_new(const StoredMapping& mapping) const;
+    const Mapping& add(const StoredMapping& mapping);
+    void remove(const MappingKey& key);
+    void set_paused(const MappingKey& key, bool paused);
+    void remove_client(const std::string& client);
+
+    // The sessions'. declare() replaces the set that this seat declared before; what has not changed is not
+    // touched.
+    void declare(const SeatKey& seat, const std::vector<wire::MappingSpec>& specs);
+    void set_presence(const SeatKey& seat, Presence presence);
+    void object(const MappingKey& key, const std::string& reason);
+    void note_error(const MappingKey& key, const std::string& reason);
+    // Tries again to open what could not listen, for ports that came free. To be called now and then.
+    void retry_refused();
+
+    // Errc::not_found; Errc::conflict when several clients have a mapping of that name and none was given.
+    Result<MappingKey> find(const std::string& name, const std::string& client) const;
+    const Mapping* get(const MappingKey& key) const;
+    const std::map<MappingKey, Mapping>& all() const { return mappings_; }
+    // What a seat's client is told of its mappings, those it was refused included.
+    std::vector<wire::MappingState> states_for(const SeatKey& seat) const;
+    // "vps.example.com:2222"
+    std::string public_address(Port port) const;
+    std::size_t count_of(const std::string& client) const;
+    // Closes every listener: no visitor is accepted any more.
+    void close_all();
+
+  private:
+    void refresh(Mapping& mapping);
+    Status open(Mapping& mapping);
+    Status open_on(Mapping& mapping, Port port);
+    Status check_port(const MappingKey& key, wire::MappingSource source, Port port) const;
+    std::vector<Port> candidates(const Mapping& mapping) const;
+    Status take_spec(const SeatKey& seat, const wire::MappingSpec& spec);
+    void apply_spec(Mapping& mapping, const wire::MappingSpec& spec);
+    Presence presence_of(const SeatKey& seat) const;
+    void forget(std::map<MappingKey, Mapping>::iterator at);
+
+    net::WorkerPool& workers_;
+    Log log_;
+    Rules rules_;
+    Hooks hooks_;
+    std::map<MappingKey, Mapping> mappings_;
+    std::map<MappingKey, Port> assigned_ports_;  // kept for clients that come back
+    std::map<MappingKey, bool> paused_;          // likewise, for mappings of either source
+    std::map<SeatKey, Presence> presence_;
+    std::map<SeatKey, std::vector<wire::MappingState>> rejected_;
+    bool closed_ = false;
+};
+
+}  // namespace tunnel::server

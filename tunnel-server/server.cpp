@@ -1,0 +1,240 @@
+#include "tunnel-server/server.hpp"
+
+#include "common/config/files.hpp"
+#include "common/core/version.hpp"
+#include "common/net/deadline.hpp"
+#include "common/net/hop.hpp"
+#include "common/net/socket.hpp"
+
+namespace tunnel::server {
+
+namespace {
+
+constexpr Millis sweep_interval{500};
+constexpr Millis drain_check_interval{50};
+
+net::Liveness liveness_of(const ServerConfig& config) {
+    return {config.heartbeat.interval, config.heartbeat.timeout};
+}
+
+Admission::Limits admission_limits(const ServerConfig& config) {
+    return {config.limits.unauthenticated, config.limits.unauthenticated_per_address};
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const tls::ServerContext>> load_identity(const TlsOptions& options) {
+    auto certificate = config::read_file(options.certificate);
+    if (!certificate) return pass(std::move(certificate.error()));
+    auto key_text = config::read_file(options.key);
+    if (!key_text) return pass(std::move(key_text.error()));
+    const Secret key(view_of(*key_text));
+    wipe(*key_text);
+    return tls::ServerContext::make(*certificate, key);
+}
+
+Result<std::unique_ptr<Server>> Server::make(ServerConfig config, Log log, ConfigSource reload) {
+    auto context = load_identity(config.tls);
+    if (!context) return pass(std::move(context.error()));
+    auto store = Store::open(config.store.path);
+    if (!store) return pass(std::move(store.error()));
+    auto snapshot = store->load_all();
+    if (!snapshot) return pass(std::move(snapshot.error()));
+    std::unique_ptr<Server> server(new Server(std::move(config), std::move(log), std::move(reload),
+                                              std::move(*store), std::move(*snapshot), std::move(*context)));
+    if (auto ok = server->open(); !ok) return pass(std::move(ok.error()));
+    return server;
+}
+
+Server::Server(ServerConfig config, Log log, ConfigSource reload, Store store, StoreSnapshot snapshot,
+               std::shared_ptr<const tls::ServerContext> context)
+    : config_(std::move(config)),
+      log_(std::move(log)),
+      reload_source_(std::move(reload)),
+      started_at_(std::chrono::system_clock::now()),
+      pin_(context->pin().to_string()),
+      workers_(config_.workers, log_),
+      store_(std::move(store)),
+      clients_(snapshot.clients),
+      tasks_(context_.get_executor(),
+             [this](const std::exception& bug) {
+                 log_.error("bug in the server", {{"what", bug.what()}});
+             }),
+      stop_requested_(context_, asio::steady_timer::time_point::max()) {
+    tunnel_port_ = std::make_unique<TunnelPort>(workers_, log_, tunnel_port_hooks(),
+                                                admission_limits(config_), std::move(context));
+    mappings_ = std::make_unique<MappingTable>(workers_, log_, mapping_rules(), mapping_hooks());
+    sessions_ = std::make_unique<SessionTable>(context_.get_executor(), log_, clients_, *mappings_,
+                                               session_settings());
+    admin_api_ = std::make_unique<AdminApi>(context_.get_executor(), log_, *this, workers_, store_, clients_,
+                                            *mappings_, *sessions_);
+    admin_socket_ = std::make_unique<AdminSocket>(
+        context_.get_executor(), log_,
+        [this](proto::AdminRequest request) { return admin_api_->handle(std::move(request)); });
+    mappings_->load(snapshot);
+}
+
+Server::~Server() = default;
+
+Status Server::open() {
+    if (auto ok = tunnel_port_->listen(config_.listen); !ok) return ok;
+    for (const auto& address : tunnel_port_->addresses()) {
+        listen_addresses_.push_back(net::to_text(address));
+        tunnel_port_number_ = address.port();
+    }
+    workers_.set_liveness(liveness_of(config_));
+    return admin_socket_->listen(config_.admin.socket, config_.admin.group);
+}
+
+TunnelPort::Hooks Server::tunnel_port_hooks() {
+    const auto control = context_.get_executor();
+    TunnelPort::Hooks hooks;
+    hooks.on_control = [this, control](NewControl stranger) {
+        asio::post(control, [this, stranger = std::move(stranger)]() mutable {
+            sessions_->adopt(std::move(stranger));
+        });
+    };
+    hooks.claim = [this, control](wire::PrefaceBytes preface, net::tcp::endpoint peer) {
+        return net::ask(control, [this, preface, peer] { return sessions_->claim(preface, peer); });
+    };
+    hooks.on_failure = [this, control](const MappingKey& key, const std::string& reason) {
+        asio::post(control, [this, key, reason] { mappings_->note_error(key, reason); });
+    };
+    return hooks;
+}
+
+MappingTable::Hooks Server::mapping_hooks() {
+    const auto control = context_.get_executor();
+    MappingTable::Hooks hooks;
+    hooks.on_visitor = [this, control](const MappingKey& key, net::Accepted accepted) {
+        asio::post(control, [this, key, accepted = std::move(accepted)]() mutable {
+            sessions_->visitor(key, std::move(accepted));
+        });
+    };
+    hooks.on_change = [this](const SeatKey& seat) {
+        if (sessions_) sessions_->mappings_changed(seat);
+    };
+    hooks.on_removed = [this](const MappingKey& key) { abort_relays_of(key); };
+    hooks.on_port_chosen = [this](const MappingKey& key, Port port) {
+        store_.post([key, port, log = log_](Store& store) {
+            if (auto ok = store.set_assigned_port(key.client, key.name, port); !ok)
+                log.warn("port not remembered", {{"mapping", key.name}, {"reason", ok.error().message}});
+        });
+    };
+    return hooks;
+}
+
+MappingTable::Rules Server::mapping_rules() const {
+    return {config_.bind, config_.allow_ports, [this](Port port) { return tunnel_port_->owns_port(port); },
+            printed_host(config_)};
+}
+
+SessionSettings Server::session_settings() const {
+    return {{config_.heartbeat.interval, config_.heartbeat.timeout},
+            config_.grace,
+            config_.limits.waiting_visitors,
+            printed_host(config_)};
+}
+
+void Server::abort_relays_of(const MappingKey& key) {
+    for (std::size_t i = 0; i < workers_.size(); ++i) {
+        auto* const worker = &workers_.at(i);
+        asio::post(worker->executor(),
+                   [worker, key] { worker->relays().abort_of(key.client, key.name, net::RelayEnd::closed); });
+    }
+}
+
+std::uint64_t Server::garbage_connections() const {
+    return tunnel_port_->counters().garbage_connections;
+}
+
+void Server::run(std::function<void()> on_ready) {
+    workers_.start();
+    tasks_.spawn(sweep_loop());
+    net::spawn_unowned(context_.get_executor(), stop_loop());
+    log_.info("server ready", {{"listen", fmt::format("{}", fmt::join(listen_addresses_, ","))},
+                               {"admin", config_.admin.socket},
+                               {"workers", workers_.size()},
+                               {"clients", clients_.all().size()},
+                               {"version", version}});
+    if (on_ready) on_ready();
+    context_.run();
+}
+
+void Server::request_stop() {
+    asio::post(context_, [this] {
+        ++stop_requests_;
+        stop_requested_.cancel();
+    });
+}
+
+void Server::request_reload() {
+    asio::post(context_, [this] { reload(); });
+}
+
+net::awaitable<void> Server::sweep_loop() {
+    while (co_await net::pause_for(sweep_interval)) sessions_->sweep(Clock::now());
+}
+
+// The end of the server, in order: no new visitors, running ones finish until the deadline, then all is
+// closed.
+net::awaitable<void> Server::stop_loop() {
+    while (stop_requests_ == 0) co_await stop_requested_.async_wait(net::use_result);
+    mappings_->close_all();
+    tunnel_port_->close();
+    co_await drain();
+    co_await sessions_->shut_down();
+    co_await admin_socket_->stop();
+    tasks_.cancel();
+    co_await tasks_.join();
+    co_await workers_.stop();
+    log_.info("server stopped");
+}
+
+net::awaitable<void> Server::drain() {
+    const auto end = Clock::now() + config_.drain;
+    auto running = co_await workers_.running_relays();
+    log_.info("draining", {{"visitors", running}, {"limit", format_duration(config_.drain)}});
+    while (running > 0 && stop_requests_ < 2 && Clock::now() < end) {
+        stop_requested_.expires_after(drain_check_interval);
+        co_await stop_requested_.async_wait(net::use_result);
+        running = co_await workers_.running_relays();
+    }
+    if (running > 0) co_await workers_.abort_relays(net::RelayEnd::drained);
+    log_.info("drained", {{"cut", running}});
+}
+
+void Server::reload() {
+    auto next = reload_source_();
+    if (!next) {
+        log_.error("config reload refused", {{"file", config_.file}, {"reason", next.error().message}});
+        return;
+    }
+    auto context = load_identity(next->tls);
+    if (!context) {
+        log_.error("config reload refused", {{"file", config_.file}, {"reason", context.error().message}});
+        return;
+    }
+    apply(std::move(*next), std::move(*context));
+}
+
+void Server::apply(ServerConfig next, std::shared_ptr<const tls::ServerContext> context) {
+    for (const auto& setting : settings_needing_restart(config_, next))
+        log_.warn("setting needs a restart", {{"setting", setting}});
+    // What needs a restart keeps its value, so that the next reload compares with what is in force.
+    next.listen = config_.listen;
+    next.workers = config_.workers;
+    next.store = config_.store;
+    next.admin = config_.admin;
+    config_ = std::move(next);
+    pin_ = context->pin().to_string();
+    log_.configure(config_.log.level, config_.log.format);
+    tunnel_port_->set_context(std::move(context));
+    tunnel_port_->set_limits(admission_limits(config_));
+    workers_.set_liveness(liveness_of(config_));
+    mappings_->set_rules(mapping_rules());
+    sessions_->set_settings(session_settings());
+    log_.info("config reloaded", {{"file", config_.file}});
+}
+
+}  // namespace tunnel::server

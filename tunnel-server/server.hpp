@@ -1,0 +1,94 @@
+#pragma once
+// The whole server: builds its parts, runs them, and takes them down in order. Owner: main, or a test that
+// runs both ends in one process. All public calls from the thread that calls run(), except request_stop() and
+// request_reload().
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "common/core/log.hpp"
+#include "common/net/worker.hpp"
+#include "tunnel-server/admin/admin_api.hpp"
+#include "tunnel-server/admin/admin_socket.hpp"
+#include "tunnel-server/clients/client_book.hpp"
+#include "tunnel-server/config/server_config.hpp"
+#include "tunnel-server/listen/tunnel_port.hpp"
+#include "tunnel-server/mappings/mapping_table.hpp"
+#include "tunnel-server/sessions/session_table.hpp"
+#include "tunnel-server/store/store_thread.hpp"
+
+namespace tunnel::server {
+
+class Server final : public ServerFacts {
+  public:
+    // What a reload reads; fails with every problem of the file.
+    using ConfigSource = std::function<Result<ServerConfig>()>;
+
+    // Opens the store, reads key and certificate, binds the tunnel port and the admin socket. Nothing is
+    // served yet.
+    static Result<std::unique_ptr<Server>> make(ServerConfig config, Log log, ConfigSource reload);
+    ~Server();
+
+    // Serves until request_stop(), then drains; returns when all is closed. `on_ready` runs once everything
+    // listens.
+    void run(std::function<void()> on_ready = nullptr);
+
+    // Any thread. The first request drains for up to the configured time, the second ends at once.
+    void request_stop();
+    // Any thread. Reads the config again and applies what changed; a bad file changes nothing.
+    void request_reload();
+
+    // ServerFacts
+    const ServerConfig& config() const override { return config_; }
+    std::vector<std::string> listen_addresses() const override { return listen_addresses_; }
+    Port tunnel_port() const override { return tunnel_port_number_; }
+    std::string pin() const override { return pin_; }
+    WallTime started_at() const override { return started_at_; }
+    bool draining() const override { return stop_requests_ > 0; }
+    std::uint64_t garbage_connections() const override;
+
+  private:
+    Server(ServerConfig config, Log log, ConfigSource reload, Store store, StoreSnapshot snapshot,
+           std::shared_ptr<const tls::ServerContext> context);
+
+    Status open();
+    TunnelPort::Hooks tunnel_port_hooks();
+    MappingTable::Hooks mapping_hooks();
+    MappingTable::Rules mapping_rules() const;
+    SessionSettings session_settings() const;
+    void reload();
+    void apply(ServerConfig next, std::shared_ptr<const tls::ServerContext> context);
+    net::awaitable<void> sweep_loop();
+    net::awaitable<void> stop_loop();
+    net::awaitable<void> drain();
+    void abort_relays_of(const MappingKey& key);
+
+    ServerConfig config_;
+    Log log_;
+    ConfigSource reload_source_;
+    WallTime started_at_;
+    std::string pin_;
+    std::vector<std::string> listen_addresses_;
+    Port tunnel_port_number_ = 0;
+
+    asio::io_context context_{1};
+    net::WorkerPool workers_;
+    StoreThread store_;
+    ClientBook clients_;
+    std::unique_ptr<MappingTable> mappings_;
+    std::unique_ptr<SessionTable> sessions_;
+    std::unique_ptr<TunnelPort> tunnel_port_;
+    std::unique_ptr<AdminApi> admin_api_;
+    std::unique_ptr<AdminSocket> admin_socket_;
+    net::TaskGroup tasks_;
+    asio::steady_timer stop_requested_;
+    int stop_requests_ = 0;
+};
+
+// Reads certificate and key of a config into what new control connections use.
+Result<std::shared_ptr<const tls::ServerContext>> load_identity(const TlsOptions& options);
+
+}  // namespace tunnel::server

@@ -1,0 +1,114 @@
+#pragma once
+// Who is connected, who waits for whom. A seat is a client's place at the server (SeatKey): at most one
+// session stands in it, and visitors of its mappings wait there until a data connection comes for them. A
+// newer session of the same client takes the seat over at once. When a session drops, its seat stays for the
+// grace time with listeners open. Control thread.
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "common/core/log.hpp"
+#include "common/net/task_group.hpp"
+#include "tunnel-server/clients/client_book.hpp"
+#include "tunnel-server/mappings/mapping_table.hpp"
+#include "tunnel-server/sessions/session.hpp"
+#include "tunnel-server/streams/assignment.hpp"
+
+namespace tunnel::server {
+
+struct SessionSettings {
+    wire::HeartbeatTimes heartbeat;
+    Millis grace{15'000};
+    std::size_t waiting_visitors = 1024;  // of one seat
+    std::string public_host;
+};
+
+struct SessionCounters {
+    std::uint64_t refused_logins = 0;
+    std::uint64_t refused_tickets = 0;
+    std::uint64_t visitors_total = 0;
+};
+
+class SessionTable final : public SessionEvents {
+  public:
+    SessionTable(const asio::any_io_executor& executor, Log log, ClientBook& clients, MappingTable& mappings,
+                 SessionSettings settings);
+
+    // A stranger whose TLS handshake is complete.
+    void adopt(NewControl control);
+    // A visitor came to a mapping's listener.
+    void visitor(const MappingKey& key, net::Accepted accepted);
+    // A data connection came: the visitor it is for, if its ticket is good and somebody waits.
+    std::optional<Assignment> claim(const wire::PrefaceBytes& bytes, const net::tcp::endpoint& peer);
+
+    // The client should be told its mappings' states: soon, once for many changes.
+    void mappings_changed(const SeatKey& seat);
+    // Ends the sessions of a client. Errc::not_found when it has none.
+    Status close_sessions(const std::string& client, wire::Goodbye::Code code, const std::string& message);
+    // Frees the client's seats at once, waiting visitors included.
+    void drop_seats(const std::string& client);
+
+    std::vector<const Session*> sessions() const;
+    // "connected", "away", or nothing.
+    std::optional<Presence> presence(const std::string& client) const;
+    const SessionCounters& counters() const { return counters_; }
+    void set_settings(SessionSettings settings);
+
+    // Once a second or so: ends waits and graces that are over.
+    void sweep(TimePoint now);
+
+    // Shutdown: tells every client that the server goes, refuses who waits, and ends all sessions.
+    net::awaitable<void> shut_down();
+
+    // SessionEvents
+    std::optional<wire::Goodbye> on_login(Session& session, const wire::Login& login,
+                                          const Secret& binding) override;
+    void on_declare(Session& session, const wire::Declare& declare) override;
+    void on_objection(Session& session, const wire::MappingObjection& objection) override;
+    void on_dial_failed(Session& session, const wire::DialFailed& failed) override;
+
+  private:
+    struct Waiting {
+        MappingKey mapping;
+        Visitor visitor;
+        std::optional<TimePoint> deadline;  // none while the client is away: the grace time counts then
+    };
+    struct Seat {
+        Session* session = nullptr;
+        bool declared = false;  // the present session has sent its mappings
+        TimePoint away_since{};
+        std::deque<Waiting> waiting;
+        std::size_t dials_wanted = 0;
+        bool states_wanted = false;
+    };
+    using Seats = std::map<SeatKey, Seat>;
+
+    net::awaitable<void> serve(NewControl control);
+    void ended(Session& session, const Error& reason);
+    void leave_seat(Session& session);
+    Seats::iterator drop_seat(Seats::iterator at);
+    void want_dials(Seat& seat, std::size_t count);
+    void flush_soon();
+    void flush();
+    void refuse(Waiting waiting, const std::string& reason);
+    wire::Goodbye refuse_login(const Session& session, const Error& error, const std::string& reason_for_log);
+
+    asio::any_io_executor executor_;
+    Log log_;
+    ClientBook& clients_;
+    MappingTable& mappings_;
+    SessionSettings settings_;
+    net::TaskGroup tasks_;
+    Seats seats_;
+    std::unordered_map<SessionId, Session*> by_id_;
+    SessionCounters counters_;
+    std::uint64_t last_connection_ = 0;
+    bool flush_posted_ = false;
+    bool shutting_down_ = false;
+};
+
+}  // namespace tunnel::server
