@@ -1,6 +1,7 @@
 """What the benchmark computes and parses: medians, ratios, turns, config edits."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -122,6 +123,28 @@ class ProcessesTest(unittest.TestCase):
                 process.stdout.close()
             self.assertIsNotNone(process.returncode)
             self.assertIsNone(procfs.start_time(grandchild))
+
+    def test_the_guard_kills_the_whole_family_and_removes_the_folder(self):
+        folder = tempfile.mkdtemp()
+        family = subprocess.Popen(["sh", "-c", "setsid sleep 600 & echo $!; wait"], stdout=subprocess.PIPE)
+        stopped = subprocess.Popen(["sleep", "600"])
+        try:
+            grandchild = int(family.stdout.readline())
+            names = [f"{process.pid} {procfs.start_time(process.pid)}" for process in (family, stopped)]
+            guard = Path(__file__).parent / "bench" / "guard.py"
+            subprocess.run([sys.executable, "-B", guard, folder], text=True, check=True, timeout=20,
+                           input=f"+{names[0]}\n+{names[1]}\n-{names[1]}\n")
+            self.assertEqual(family.wait(timeout=10), -signal.SIGKILL)
+            self.assertIsNone(procfs.start_time(grandchild))
+            self.assertIsNone(stopped.poll())  # it was taken off the list
+            self.assertFalse(os.path.exists(folder))
+        finally:
+            family.stdout.close()
+            for pid in procfs.tree([family.pid]):
+                os.kill(pid, signal.SIGKILL)
+            for process in (family, stopped):
+                process.kill()
+                process.wait(timeout=10)
 
     def test_cpu_and_memory_of_this_process(self):
         sum(range(3_000_000))

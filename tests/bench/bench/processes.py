@@ -17,6 +17,7 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def _die_with_parent():
+    """For programs without children. A master that dies with us would hide its workers from the guard."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
@@ -54,7 +55,7 @@ class Processes:
             options.setdefault("stdin", subprocess.DEVNULL)
             options.setdefault("stdout", output)
             process = subprocess.Popen([str(word) for word in argv], stderr=output, start_new_session=True,
-                                       preexec_fn=_die_with_parent, **options)
+                                       **options)
         self._running[process] = (process.pid, procfs.start_time(process.pid) or 0)
         self._tell_guard("+", process)
         return process
