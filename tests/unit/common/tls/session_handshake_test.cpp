@@ -75,6 +75,15 @@ TEST(SessionHandshake, ServerRefusesAClientWithoutExtendedMasterSecret) {
     EXPECT_EQ(client->alert(), 40u) << "handshake_failure, in the clear";
 }
 
+TEST(SessionHandshake, ARefusedClientGetsTheAlertAndNothingElse) {
+    auto client = test::RawPeer::client({.extended_master_secret = false});
+    Session server = Session::server(server_context());
+    ASSERT_FALSE(client->handshake().value());
+    server.feed(client->take_output());
+    ASSERT_FALSE(server.handshake());
+    EXPECT_EQ(server.take_output(), (Bytes{21, 3, 3, 0, 2, 2, 40}));
+}
+
 TEST(SessionHandshake, ClientRefusesAServerWithoutExtendedMasterSecret) {
     for (const bool whole : {true, false}) {
         Session client = Session::client(pinning_context());

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <thread>
+
 #include "tests/unit/common/tls/session_pair.hpp"
 #include "tests/unit/common/tls/test_authority.hpp"
 
@@ -91,6 +94,25 @@ TEST(SessionTrust, AnAuthoritysSignatureDoesNotReplaceThePin) {
     Session client = Session::client(test::pinning_context(authority().issue({})));
     Session server = Session::server(test::server_context(leaf));
     expect_refused(test::shake_hands(client, server).first.result, "does not match the pin");
+}
+
+// Contexts hold keys and authorities that all workers use at once.
+TEST(SessionTrust, ThreadsShareContexts) {
+    const auto server = test::server_context(authority().issue({}));
+    const auto client = ClientContext::make(CaBundle{authority().certificate()}, "tunnel.test").value();
+    std::atomic<int> complete = 0;
+    {
+        std::vector<std::jthread> threads;
+        for (int i = 0; i < 4; ++i)
+            threads.emplace_back([&] {
+                for (int round = 0; round < 5; ++round) {
+                    Session a = Session::client(client);
+                    Session b = Session::server(server);
+                    if (test::shake_hands(a, b).first.complete()) ++complete;
+                }
+            });
+    }
+    EXPECT_EQ(complete, 20);
 }
 
 TEST(SessionTrust, TheServersOwnCertificateCanBeTheBundle) {
