@@ -5,8 +5,8 @@ import json
 import os
 import socket
 
-from harness import TunnelTest, connect, echo, free_port, main, recv_exactly, refuses, wait_until
-from harness import connection_outcome
+from harness import TunnelTest, connect, echo, free_port, main, recv_exactly, refuses, run
+from harness import connection_outcome, tunnel_binary, wait_until
 from harness.tunnel import LINK
 
 
@@ -233,7 +233,7 @@ class Survival(TunnelTest):
         host = self.server().start()
         socket_path = os.path.join(host.folder, "admin.sock")
         self.assertEqual(os.stat(socket_path).st_mode & 0o777, 0o660)
-        done = host.ctl.run("status", "--socket", socket_path)
+        done = run([tunnel_binary("tunnelctl"), "status", "--socket", socket_path])
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(host.stop(), 0)
         gone = host.ctl.run("status")

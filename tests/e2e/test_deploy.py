@@ -17,12 +17,16 @@ class Installation(TunnelTest):
         done = run([tool("cmake"), "--install", os.environ["TUNNEL_BUILD"], "--prefix", self.prefix], deadline=60)
         self.assertEqual(done.returncode, 0, done.stderr)
 
+    def unit(self, name: str) -> str:
+        with open(f"{self.prefix}/lib/systemd/system/{name}") as file:
+            return file.read()
+
     def test_has_programs_units_and_samples(self):
         for program in ("tunnel-server", "tunnel-client", "tunnelctl"):
             done = run([f"{self.prefix}/bin/{program}", "--help"])
             self.assertEqual(done.returncode, 0, done.stderr)
         for unit in UNITS:
-            text = open(f"{self.prefix}/lib/systemd/system/{unit}").read()
+            text = self.unit(unit)
             self.assertNotIn("@CMAKE", text)
             self.assertRegex(text, rf"(?m)^ExecStart=/\S+/{unit.split('.')[0]} run$")
         self.assertTrue(os.path.exists(f"{self.prefix}/lib/sysusers.d/tunnel.conf"))
@@ -34,7 +38,7 @@ class Installation(TunnelTest):
         analyze = tool("systemd-analyze")
         folder = self.make_folder("units")
         for unit in UNITS:
-            text = open(f"{self.prefix}/lib/systemd/system/{unit}").read()
+            text = self.unit(unit)
             # systemd looks for the program; the installation under test stands elsewhere than its configured prefix.
             text = re.sub(r"(?m)^ExecStart=/\S+/", f"ExecStart={self.prefix}/bin/", text)
             text = text.replace("User=tunnel\nGroup=tunnel", "User=daemon\nGroup=daemon")
@@ -46,7 +50,7 @@ class Installation(TunnelTest):
 
     def test_unit_settings_are_known_and_strict(self):
         for unit in UNITS:
-            text = open(f"{self.prefix}/lib/systemd/system/{unit}").read()
+            text = self.unit(unit)
             for line in ("NoNewPrivileges=yes", "ProtectSystem=strict", "Restart=always", "User=tunnel",
                          "After=network-online.target"):
                 self.assertIn(line, text)

@@ -16,6 +16,11 @@ from harness.tunnel import LINK
 import socket
 
 
+def content_of(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+
 def mode(path: str) -> int:
     return stat.S_IMODE(os.stat(path).st_mode)
 
@@ -28,12 +33,12 @@ class Init(TunnelTest):
         for name in ("server.toml", "server.key", "server.crt", "server.db"):
             self.assertTrue(os.path.exists(os.path.join(folder, name)), name)
         self.assertEqual(mode(os.path.join(folder, "server.key")) & 0o077, 0)
-        before = {name: open(os.path.join(folder, name), "rb").read() for name in ("server.toml", "server.key", "server.crt")}
+        before = {name: content_of(os.path.join(folder, name)) for name in ("server.toml", "server.key", "server.crt")}
         second = run([tunnel_binary("tunnel-server"), "init", "--public-host", "other.example.com", "--dir", folder])
         self.assertEqual(second.returncode, 1)
         self.assertIn(folder, second.stderr)
         for name, content in before.items():
-            self.assertEqual(open(os.path.join(folder, name), "rb").read(), content, name)
+            self.assertEqual(content_of(os.path.join(folder, name)), content, name)
         check = run([tunnel_binary("tunnel-server"), "check", "--dir", folder])
         self.assertEqual((check.returncode, check.stderr), (0, ""))
         self.assertRegex(check.stdout, r"server\.toml: ok")
@@ -82,7 +87,7 @@ class Join(TunnelTest):
 
     def assert_joined(self, client: Client):
         self.assertEqual(mode(client.config), 0o600)
-        self.assertIn(self.link, open(client.config).read())
+        self.assertIn(self.link, content_of(client.config).decode())
         client.start()
         self.host.wait_connected()
 
@@ -146,7 +151,7 @@ class Join(TunnelTest):
         self.assertEqual(client.run("join", input=self.link).returncode, 0)
         client.start()
         for process in (self.host.process, client.process):
-            command = open(f"/proc/{process.pid}/cmdline").read()
+            command = content_of(f"/proc/{process.pid}/cmdline").decode()
             self.assertNotIn(self.secret, command)
             self.assertNotIn(self.secret, process.err.text() + process.out.text())
         for verb in (("client", "list"), ("session", "list"), ("status",)):
@@ -157,7 +162,7 @@ class Join(TunnelTest):
             for name in names:
                 path = os.path.join(folder, name)
                 if stat.S_ISREG(os.stat(path).st_mode):
-                    content = open(path, "rb").read()
+                    content = content_of(path)
                     self.assertNotIn(self.secret.encode(), content, path)
                     self.assertNotIn(raw, content, path)
                     self.assertNotIn(raw.hex().encode(), content.lower(), path)

@@ -30,8 +30,10 @@ class TunnelTest(unittest.TestCase):
             report = process.sanitizer_report()
             if report:
                 reports.append(f"[{process.name}]\n{report}")
+            elif process.crashed():
+                reports.append(process.report())
         if reports:
-            raise AssertionError("sanitizer reports:\n" + "\n".join(reports))
+            raise AssertionError("crashes and sanitizer reports:\n" + "\n".join(reports))
         if self._failed():
             for process in self._processes:
                 print(process.report(), flush=True)

@@ -161,6 +161,10 @@ class Process:
         text = self.err.text()
         return text if SANITIZER_REPORT.search(text) else None
 
+    def crashed(self) -> bool:
+        """Whether a signal ended it that nobody sent: a wild pointer, a failed assertion."""
+        return self._popen.poll() in (-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, -signal.SIGILL, -signal.SIGFPE)
+
     def cpu_seconds(self) -> float:
         with open(f"/proc/{self.pid}/stat") as stat:
             fields = stat.read().rsplit(")", 1)[1].split()
