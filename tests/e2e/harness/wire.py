@@ -35,4 +35,5 @@ def false_server(folder: str):
     context.load_cert_chain(f"{folder}/server.crt", f"{folder}/server.key")
     listener = socket.create_server(("127.0.0.1", 0))
     listener.settimeout(30)
-    return context.wrap_socket(listener, server_side=True), listener.getsockname()[1]
+    port = listener.getsockname()[1]
+    return context.wrap_socket(listener, server_side=True), port
