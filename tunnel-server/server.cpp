@@ -173,7 +173,11 @@ void Server::request_reload() {
 }
 
 net::awaitable<void> Server::sweep_loop() {
-    while (co_await net::pause_for(sweep_interval)) sessions_->sweep(Clock::now());
+    for (;;) {
+        const bool passed = co_await net::pause_for(sweep_interval);
+        if (!passed) co_return;
+        sessions_->sweep(Clock::now());
+    }
 }
 
 // The end of the server, in order: no new visitors, running ones finish until the deadline, then all is

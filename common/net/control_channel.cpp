@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "common/net/deadline.hpp"
+#include "common/net/socket.hpp"
 #include "common/net/stream_io.hpp"
 
 namespace tunnel::net {
@@ -140,10 +141,13 @@ awaitable<void> ControlChannel::read_loop(MessageHandler on_message) {
 awaitable<void> ControlChannel::write_loop() {
     while (!ended_) {
         if (outgoing_.empty()) {
-            if (closing_) co_return abort(*closing_);
+            // The read loop sees the peer close, too; closing before that could reset the connection and so
+            // take the goodbye away from a peer that has not read it yet.
+            if (closing_) co_return shut_down(socket_.native_handle(), Half::write);
             output_ready_.expires_at(asio::steady_timer::time_point::max());
             co_await output_ready_.async_wait(use_result);
-            if ((co_await asio::this_coro::cancellation_state).cancelled() != asio::cancellation_type::none)
+            const auto state = co_await asio::this_coro::cancellation_state;
+            if (state.cancelled() != asio::cancellation_type::none)
                 co_return abort({Errc::closed, "cancelled", 0});
             continue;
         }
@@ -165,7 +169,8 @@ awaitable<void> ControlChannel::heartbeat_loop() {
         flush();
         heartbeat_.expires_at(link_.deadline());
         co_await heartbeat_.async_wait(use_result);
-        if ((co_await asio::this_coro::cancellation_state).cancelled() != asio::cancellation_type::none)
+        const auto state = co_await asio::this_coro::cancellation_state;
+        if (state.cancelled() != asio::cancellation_type::none)
             co_return abort({Errc::closed, "cancelled", 0});
     }
 }

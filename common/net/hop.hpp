@@ -11,7 +11,9 @@
 
 namespace tunnel::net {
 
-// co_await ask(executor, [args = std::move(args)] { return value; })  -> value. The value must be movable.
+//   auto pending = ask(executor, [args = std::move(args)] { return value; });
+//   auto value = co_await std::move(pending);      (two statements: see asio.hpp)
+// The value must be movable.
 // The function must not throw.
 template <class Function>
 auto ask(asio::any_io_executor where, Function function) -> awaitable<std::invoke_result_t<Function&>> {

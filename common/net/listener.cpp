@@ -137,7 +137,8 @@ awaitable<void> accept_loop(std::shared_ptr<ListenSocket> socket, Log log,
                           {"reason", std::generic_category().message(error)},
                           {"hint", "raise the limit of open files (LimitNOFILE, ulimit -n)"}});
             was_exhausted = true;
-            if (!co_await pause_for(exhausted_pause)) co_return;
+            const bool passed = co_await pause_for(exhausted_pause);
+            if (!passed) co_return;
             break;
         }
     }

@@ -33,6 +33,11 @@ void prepare_process() {
     ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
 }
 
+void unblock_signals() {
+    const auto set = awaited_signals();
+    ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+}
+
 SignalThread::SignalThread(Actions actions) : actions_(std::move(actions)), thread_([this] { run(); }) {}
 
 SignalThread::~SignalThread() {

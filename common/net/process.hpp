@@ -11,6 +11,9 @@ namespace tunnel::net {
 // before any thread runs.
 void prepare_process();
 
+// Undoes the blocking, for a verb that has no SignalThread: Ctrl-C then ends it as usual.
+void unblock_signals();
+
 // Waits for SIGTERM and SIGINT (stop) and SIGHUP (reload), and calls back on its own thread. signal handlers
 // run no code of ours.
 class SignalThread {

@@ -97,12 +97,13 @@ class Relay {
 
     struct Opened;
     Opened open_records(BytesView bytes);
-    // Writes all of it. What the socket does not take at once is copied, so `bytes` may be scratch memory.
-    awaitable<bool> send(Side to, BytesView bytes);
+    // These leave a failure in failure_. send() writes all of it. What the socket does not take at once is
+    // copied, so `bytes` may be scratch memory.
+    awaitable<void> send(Side to, BytesView bytes);
     // Lets other connections of this worker have their turn.
-    awaitable<bool> yield();
-    awaitable<bool> readable(Side side);
-    awaitable<bool> writable(Side side);
+    awaitable<void> yield();
+    awaitable<void> readable(Side side);
+    awaitable<void> writable(Side side);
 
     awaitable<void> finish_direction(Side from);
     awaitable<void> watch_for_reset(Side side);

@@ -45,21 +45,18 @@ bool would_block(int error) {
 
 }  // namespace
 
-awaitable<bool> Relay::yield() {
+awaitable<void> Relay::yield() {
     co_await asio::post(asio::use_awaitable);
-    co_return !failure_;
 }
 
-awaitable<bool> Relay::readable(Side side) {
+awaitable<void> Relay::readable(Side side) {
     const auto [error] = co_await socket(side).async_wait(Descriptor::wait_read, use_result);
     if (error) fail(RelayEnd::closed, "cancelled");
-    co_return !failure_;
 }
 
-awaitable<bool> Relay::writable(Side side) {
+awaitable<void> Relay::writable(Side side) {
     const auto [error] = co_await socket(side).async_wait(Descriptor::wait_write, use_result);
     if (error) fail(RelayEnd::closed, "cancelled");
-    co_return !failure_;
 }
 
 // Only ever fills an empty pipe: EAGAIN would otherwise mean "socket empty" or "pipe full" with no way to
@@ -88,8 +85,9 @@ awaitable<bool> Relay::splice_pump(Side from) {
         auto filled = Filled::nothing;
         if (lease.hold()) {
             filled = fill(lease.get(), from);
-        } else if (const auto end = co_await copy_what_is_there(from)) {
-            co_return *end;
+        } else {
+            const auto end = co_await copy_what_is_there(from);
+            if (end) co_return *end;
         }
         if (filled == Filled::end) co_return true;
         if (filled == Filled::failed) co_return false;
@@ -99,7 +97,8 @@ awaitable<bool> Relay::splice_pump(Side from) {
         }
         if (filled == Filled::nothing) {
             lease.give_back();
-            if (!co_await readable(from)) co_return false;
+            co_await readable(from);
+            if (failure_) co_return false;
             continue;
         }
         auto& pipe = lease.get();
@@ -110,19 +109,23 @@ awaitable<bool> Relay::splice_pump(Side from) {
                 pipe.bytes_inside -= static_cast<std::size_t>(n);
                 moved(from) += static_cast<std::uint64_t>(n);
             } else if (n < 0 && would_block(errno)) {
-                if (!co_await writable(to)) co_return false;
+                co_await writable(to);
+                if (failure_) co_return false;
             } else if (n == 0 || errno != EINTR) {
                 co_return fail_side(to, n == 0 ? EPIPE : errno);
             }
         }
-        if (round % rounds_per_turn == 0 && !co_await yield()) co_return false;
+        if (round % rounds_per_turn == 0) co_await yield();
+        if (failure_) co_return false;
     }
 }
 
 awaitable<bool> Relay::copy_pump(Side from) {
     for (;;) {
-        if (const auto end = co_await copy_what_is_there(from)) co_return *end;
-        if (!co_await readable(from)) co_return false;
+        const auto end = co_await copy_what_is_there(from);
+        if (end) co_return *end;
+        co_await readable(from);
+        if (failure_) co_return false;
     }
 }
 
@@ -135,14 +138,16 @@ awaitable<std::optional<bool>> Relay::copy_what_is_there(Side from) {
         if (n < 0 && would_block(errno)) co_return std::nullopt;
         if (n < 0) co_return fail_side(from, errno);
         const auto size = static_cast<std::size_t>(n);
-        if (!co_await send(other(from), BytesView(buffer).first(size))) co_return false;
+        co_await send(other(from), BytesView(buffer).first(size));
+        if (failure_) co_return false;
         moved(from) += size;
         if (size < copy_size) co_return std::nullopt;
-        if (round % rounds_per_turn == 0 && !co_await yield()) co_return false;
+        if (round % rounds_per_turn == 0) co_await yield();
+        if (failure_) co_return false;
     }
 }
 
-awaitable<bool> Relay::send(Side to, BytesView bytes) {
+awaitable<void> Relay::send(Side to, BytesView bytes) {
     Bytes rest;
     while (!bytes.empty()) {
         const auto n = ::send(fd(to), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -151,15 +156,18 @@ awaitable<bool> Relay::send(Side to, BytesView bytes) {
             continue;
         }
         if (errno == EINTR) continue;
-        if (!would_block(errno)) co_return fail_side(to, errno);
+        if (!would_block(errno)) {
+            fail_side(to, errno);
+            co_return;
+        }
         if (rest.empty()) {
             // Scratch memory belongs to whoever runs next.
             rest.assign(bytes.begin(), bytes.end());
             bytes = rest;
         }
-        if (!co_await writable(to)) co_return false;
+        co_await writable(to);
+        if (failure_) co_return;
     }
-    co_return true;
 }
 
 awaitable<bool> Relay::seal_pump() {
@@ -169,7 +177,8 @@ awaitable<bool> Relay::seal_pump() {
         if (n < 0 && errno == EINTR) continue;
         if (n < 0 && !would_block(errno)) co_return fail_side(Side::outer, errno);
         if (n < 0) {
-            if (!co_await readable(Side::outer)) co_return false;
+            co_await readable(Side::outer);
+            if (failure_) co_return false;
             continue;
         }
         const auto size = static_cast<std::size_t>(n);
@@ -177,14 +186,15 @@ awaitable<bool> Relay::seal_pump() {
                                 ? records_->sealer.seal_many(BytesView(scratch.in).first(size), scratch.out)
                                 : records_->sealer.close_notify(scratch.out);
         if (!sealed) co_return fail(RelayEnd::key_used_up, sealed.error().message);
-        if (!co_await send(Side::data, BytesView(scratch.out).first(*sealed))) co_return false;
+        co_await send(Side::data, BytesView(scratch.out).first(*sealed));
+        if (failure_) co_return false;
         if (size == 0) co_return true;
         from_outer_ += size;
-        if (size < copy_size) {
-            if (!co_await readable(Side::outer)) co_return false;
-        } else if (round % rounds_per_turn == 0 && !co_await yield()) {
-            co_return false;
-        }
+        if (size < copy_size)
+            co_await readable(Side::outer);
+        else if (round % rounds_per_turn == 0)
+            co_await yield();
+        if (failure_) co_return false;
     }
 }
 
@@ -229,7 +239,8 @@ awaitable<bool> Relay::open_pump() {
         if (n < 0 && errno == EINTR) continue;
         if (n < 0 && !would_block(errno)) co_return fail_side(Side::data, errno);
         if (n < 0) {
-            if (!co_await readable(Side::data)) co_return false;
+            co_await readable(Side::data);
+            if (failure_) co_return false;
             continue;
         }
         const auto bytes = BytesView(scratch.in).first(held.size() + static_cast<std::size_t>(n));
@@ -239,15 +250,16 @@ awaitable<bool> Relay::open_pump() {
         Bytes next_held(rest.begin(), rest.end());
         held = std::move(next_held);
         if (opened.plaintext > 0) {
-            if (!co_await send(Side::outer, BytesView(scratch.out).first(opened.plaintext))) co_return false;
+            co_await send(Side::outer, BytesView(scratch.out).first(opened.plaintext));
+            if (failure_) co_return false;
             to_outer_ += opened.plaintext;
         }
         if (opened.closed) co_return true;
-        if (static_cast<std::size_t>(n) < copy_size) {
-            if (!co_await readable(Side::data)) co_return false;
-        } else if (round % rounds_per_turn == 0 && !co_await yield()) {
-            co_return false;
-        }
+        if (static_cast<std::size_t>(n) < copy_size)
+            co_await readable(Side::data);
+        else if (round % rounds_per_turn == 0)
+            co_await yield();
+        if (failure_) co_return false;
     }
 }
 

@@ -47,7 +47,8 @@ Worker::~Worker() {
 awaitable<void> Worker::watch_for_dead_peers() {
     for (;;) {
         const Millis timeout(dead_after_ms_.load());
-        if (!co_await pause_for(std::max<Millis>(timeout / 6, Millis(200)))) co_return;
+        const bool passed = co_await pause_for(std::max<Millis>(timeout / 6, Millis(200)));
+        if (!passed) co_return;
         relays_.abort_dead(timeout);
     }
 }
@@ -93,7 +94,8 @@ awaitable<std::size_t> WorkerPool::running_relays() {
     std::size_t count = 0;
     for (auto& worker : workers_) {
         auto* const target = worker.get();
-        count += co_await ask(target->executor(), [target] { return target->relays().size(); });
+        auto pending = ask(target->executor(), [target] { return target->relays().size(); });
+        count += co_await std::move(pending);
     }
     co_return count;
 }
@@ -101,7 +103,8 @@ awaitable<std::size_t> WorkerPool::running_relays() {
 awaitable<void> WorkerPool::abort_relays(RelayEnd reason) {
     for (auto& worker : workers_) {
         auto* const target = worker.get();
-        co_await ask(target->executor(), [target, reason] { target->relays().abort_all(reason); });
+        auto pending = ask(target->executor(), [target, reason] { target->relays().abort_all(reason); });
+        co_await std::move(pending);
     }
 }
 

@@ -180,7 +180,8 @@ net::awaitable<Result<Response>> AdminApi::client_add(proto::ClientAdd request) 
     StoredClient client{name, tls::stored_key(secret, name), std::chrono::system_clock::now(), std::nullopt};
     if (request.expires_at() != 0)
         client.expires_at = std::chrono::system_clock::from_time_t(request.expires_at());
-    auto stored = co_await store_.run([client](Store& store) { return store.add_client(client); });
+    auto pending = store_.run([client](Store& store) { return store.add_client(client); });
+    auto stored = co_await std::move(pending);
     if (!stored && stored.error().code == Errc::exists)
         co_return fail(
             Errc::exists,
@@ -197,7 +198,8 @@ net::awaitable<Result<Response>> AdminApi::client_rotate(std::string name) {
     if (auto ok = check_client(name); !ok) co_return pass(ok.error());
     const auto secret = Secret::random(config::client_secret_bytes);
     const auto key = tls::stored_key(secret, name);
-    auto stored = co_await store_.run([name, key](Store& store) { return store.set_client_key(name, key); });
+    auto pending = store_.run([name, key](Store& store) { return store.set_client_key(name, key); });
+    auto stored = co_await std::move(pending);
     if (!stored) co_return pass(stored.error());
     clients_.set_key(name, key);
     // Whoever holds the old secret has to go at once; a client without a session has nothing to close.
@@ -209,7 +211,8 @@ net::awaitable<Result<Response>> AdminApi::client_rotate(std::string name) {
 
 net::awaitable<Result<Response>> AdminApi::client_remove(std::string name) {
     if (auto ok = check_client(name); !ok) co_return pass(ok.error());
-    auto stored = co_await store_.run([name](Store& store) { return store.remove_client(name); });
+    auto pending = store_.run([name](Store& store) { return store.remove_client(name); });
+    auto stored = co_await std::move(pending);
     if (!stored) co_return pass(stored.error());
     clients_.remove(name);
     (void)sessions_.close_sessions(name, wire::Goodbye::Code::revoked,
@@ -241,7 +244,8 @@ net::awaitable<Result<Response>> AdminApi::mapping_add(proto::MappingAdd request
     const StoredMapping mapping{request.client(),    request.name(),    port,
                                 to_string(*service), request.encrypt(), std::chrono::system_clock::now()};
     if (auto ok = mappings_.check_new(mapping); !ok) co_return pass(ok.error());
-    auto stored = co_await store_.run([mapping](Store& store) { return store.add_mapping(mapping); });
+    auto pending = store_.run([mapping](Store& store) { return store.add_mapping(mapping); });
+    auto stored = co_await std::move(pending);
     if (!stored) co_return pass(stored.error());
     // A client may have declared the same name while the disk was busy; the admin's word counts.
     mappings_.remove({mapping.client, mapping.name});
@@ -262,8 +266,9 @@ net::awaitable<Result<Response>> AdminApi::mapping_remove(proto::MappingQuery qu
                        "client's config, or hold it "
                        "back here with tunnelctl mapping pause {}",
                        key->name, key->client, to_string(*key));
-    auto stored = co_await store_.run(
-        [key = *key](Store& store) { return store.remove_mapping(key.client, key.name); });
+    auto pending =
+        store_.run([key = *key](Store& store) { return store.remove_mapping(key.client, key.name); });
+    auto stored = co_await std::move(pending);
     if (!stored) co_return pass(stored.error());
     mappings_.remove(*key);
     log_.info("mapping removed", {{"mapping", key->name}, {"client", key->client}});
@@ -273,8 +278,9 @@ net::awaitable<Result<Response>> AdminApi::mapping_remove(proto::MappingQuery qu
 net::awaitable<Result<Response>> AdminApi::mapping_pause(proto::MappingQuery query, bool paused) {
     const auto key = mappings_.find(query.name(), query.client());
     if (!key) co_return pass(key.error());
-    auto stored = co_await store_.run(
+    auto pending = store_.run(
         [key = *key, paused](Store& store) { return store.set_paused(key.client, key.name, paused); });
+    auto stored = co_await std::move(pending);
     if (!stored) co_return pass(stored.error());
     mappings_.set_paused(*key, paused);
     log_.info(paused ? "mapping paused" : "mapping resumed",
@@ -340,9 +346,10 @@ net::awaitable<Result<Response>> AdminApi::connection_list(proto::MappingQuery q
 net::awaitable<Result<Response>> AdminApi::connection_close(std::uint64_t id) {
     for (std::size_t i = 0; i < workers_.size(); ++i) {
         auto* const worker = &workers_.at(i);
-        const bool found = co_await net::ask(worker->executor(), [worker, id] {
+        auto pending = net::ask(worker->executor(), [worker, id] {
             return worker->relays().abort(ConnectionId{id}, net::RelayEnd::closed);
         });
+        const bool found = co_await std::move(pending);
         if (found) co_return done();
     }
     co_return fail(Errc::not_found,
@@ -353,7 +360,8 @@ net::awaitable<std::vector<net::RelaySnapshot>> AdminApi::relays() {
     std::vector<net::RelaySnapshot> all;
     for (std::size_t i = 0; i < workers_.size(); ++i) {
         auto* const worker = &workers_.at(i);
-        auto part = co_await net::ask(worker->executor(), [worker] { return worker->relays().list(); });
+        auto pending = net::ask(worker->executor(), [worker] { return worker->relays().list(); });
+        auto part = co_await std::move(pending);
         all.insert(all.end(), std::make_move_iterator(part.begin()), std::make_move_iterator(part.end()));
     }
     co_return all;
@@ -362,9 +370,10 @@ net::awaitable<std::vector<net::RelaySnapshot>> AdminApi::relays() {
 net::awaitable<void> AdminApi::abort_relays_of(std::string client, std::string mapping) {
     for (std::size_t i = 0; i < workers_.size(); ++i) {
         auto* const worker = &workers_.at(i);
-        co_await net::ask(worker->executor(), [worker, client, mapping] {
+        auto pending = net::ask(worker->executor(), [worker, client, mapping] {
             worker->relays().abort_of(client, mapping, net::RelayEnd::closed);
         });
+        co_await std::move(pending);
     }
 }
 

@@ -122,7 +122,8 @@ net::awaitable<void> AdminSocket::serve(net::UniqueFd fd) {
         response.SerializeToArray(payload.data(), static_cast<int>(payload.size()));
         Bytes out;
         wire::append_frame(out, payload);
-        if (auto ok = co_await net::write_all(socket, out); !ok || !frame) co_return;
+        const auto written = co_await net::write_all(socket, out);
+        if (!written || !frame) co_return;
     }
 }
 

@@ -111,7 +111,9 @@ net::awaitable<void> TunnelPort::serve(std::shared_ptr<Shared> shared, net::Work
             co_return;
         }
         wire::PrefaceBytes preface{};
-        if (*first != wire::preface_first_byte || !co_await net::read_exactly(socket, preface)) {
+        Status read = fail(Errc::protocol, "no preface");
+        if (*first == wire::preface_first_byte) read = co_await net::read_exactly(socket, preface);
+        if (!read) {
             shared->counters.garbage_connections += 1;
             shared->log.debug("garbage on the tunnel port", {{"address", net::to_text(accepted.peer)}});
             co_return;
@@ -127,7 +129,8 @@ net::awaitable<void> TunnelPort::serve(std::shared_ptr<Shared> shared, net::Work
 net::awaitable<void> TunnelPort::serve_control(std::shared_ptr<Shared> shared, net::Descriptor& socket,
                                                net::tcp::endpoint peer, Admission::Place place) {
     auto session = tls::Session::server(shared->context());
-    if (auto ok = co_await net::tls_handshake(socket, session); !ok) {
+    auto ok = co_await net::tls_handshake(socket, session);
+    if (!ok) {
         shared->log.info("control connection failed",
                          {{"address", net::to_text(peer)}, {"reason", ok.error().message}});
         co_return;

@@ -25,10 +25,12 @@ Session::Session(const asio::any_io_executor& executor, SessionEvents& events, N
       since_(std::chrono::system_clock::now()) {}
 
 net::awaitable<Error> Session::run() {
-    const net::Deadline login_deadline(co_await asio::this_coro::executor, login_limit, [this] {
+    const auto executor = co_await asio::this_coro::executor;
+    const net::Deadline login_deadline(executor, login_limit, [this] {
         if (!logged_in()) close(wire::Goodbye::Code::refused, "no login came in time");
     });
-    co_return co_await channel_.run([this](const wire::ControlMessage& message) { on_message(message); });
+    auto pending = channel_.run([this](const wire::ControlMessage& message) { on_message(message); });
+    co_return co_await std::move(pending);
 }
 
 void Session::dial(std::size_t count) {

@@ -19,8 +19,8 @@ class StoreThread {
     // Finishes what was asked before and closes the store.
     ~StoreThread();
 
-    // co_await store.run([args](Store& store) { return store.add_client(...); })  -> that result, on the
-    // caller's thread.
+    // auto pending = store.run([args](Store& store) { return store.add_client(...); });
+    // auto result = co_await std::move(pending);  -> that result, on the caller's thread.
     template <class Function>
     auto run(Function function) {
         return net::ask(

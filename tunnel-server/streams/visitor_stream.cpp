@@ -30,7 +30,7 @@ Result<Heads> make_heads(net::Worker& worker, const Assignment& assignment) {
     Heads heads{Bytes(nonce.begin(), nonce.end()), tls::RecordSealer(worker.ciphers(), keys.to_client),
                 tls::RecordOpener(worker.ciphers(), keys.to_server)};
     const auto open = wire::encode(assignment.open);
-    heads.opening.resize(wire::nonce_size + tls::sealed_size(open.size()));
+    heads.opening.resize(wire::nonce_size + open.size() + tls::record_overhead);
     const auto sealed = heads.sealer.seal(tls::RecordType::application_data, open,
                                           MutableBytes(heads.opening).subspan(wire::nonce_size));
     if (!sealed) return pass(sealed.error());
@@ -41,13 +41,13 @@ Result<Heads> make_heads(net::Worker& worker, const Assignment& assignment) {
 // splice(2).
 net::awaitable<Result<wire::StreamAnswer>> read_answer(net::Descriptor& data, tls::RecordOpener& opener) {
     Bytes record(tls::record_header_size);
-    if (auto ok = co_await net::read_exactly(data, record); !ok) co_return pass(ok.error());
+    auto ok = co_await net::read_exactly(data, record);
+    if (!ok) co_return pass(ok.error());
     const auto size = tls::RecordOpener::record_size(record);
     if (!size) co_return pass(size.error());
     record.resize(*size);
-    if (auto ok = co_await net::read_exactly(data, MutableBytes(record).subspan(tls::record_header_size));
-        !ok)
-        co_return pass(ok.error());
+    ok = co_await net::read_exactly(data, MutableBytes(record).subspan(tls::record_header_size));
+    if (!ok) co_return pass(ok.error());
     Bytes plain(record.size());
     const auto opened = opener.open(record, plain);
     if (!opened) co_return pass(opened.error());
@@ -113,8 +113,8 @@ net::awaitable<void> serve_visitor(net::Worker& worker, net::UniqueFd data, Assi
         {assignment.open.connection, assignment.mapping.client, assignment.mapping.name,
          assignment.open.visitor, assignment.open.encrypt, std::chrono::system_clock::now()});
     auto& opener = head_opener ? *head_opener : relay.record_layers()->opener;
-    const auto result =
-        co_await relay.run([&opener](net::Descriptor& socket) { return await_answer(socket, opener); });
+    auto pending = relay.run([&opener](net::Descriptor& socket) { return await_answer(socket, opener); });
+    const auto result = co_await std::move(pending);
     count_and_log(worker, assignment, result);
     if (result.end == RelayEnd::refused || result.end == RelayEnd::no_answer)
         on_failure(assignment.mapping, result.detail);

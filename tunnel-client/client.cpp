@@ -1,0 +1,302 @@
+#include "tunnel-client/client.hpp"
+
+#include "common/core/version.hpp"
+#include "common/net/deadline.hpp"
+#include "common/net/network_watch.hpp"
+#include "common/net/socket.hpp"
+
+namespace tunnel::client {
+
+namespace {
+
+using Code = wire::Goodbye::Code;
+
+constexpr Millis drain_check_interval{50};
+constexpr Seconds stand_by_interval{5};
+constexpr Millis goodbye_limit{1200};
+
+// Only a person can mend these.
+bool hopeless(const ControlEnd& end) {
+    if (end.goodbye) return end.goodbye->code == Code::refused || end.goodbye->code == Code::revoked;
+    return end.reason.code == Errc::unauthenticated || end.reason.code == Errc::version;
+}
+
+bool stand_by(const ControlEnd& end) {
+    return end.goodbye && (end.goodbye->code == Code::replaced || end.goodbye->code == Code::occupied);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Client>> Client::make(ClientConfig config, std::string slot, Stay stay, Log log,
+                                             ConfigSource reload, Events events) {
+    auto access = make_access(*config.link, config.ca_file);
+    if (!access) return pass(std::move(access.error()));
+    return std::unique_ptr<Client>(new Client(std::move(config), std::move(*access), std::move(slot), stay,
+                                              std::move(log), std::move(reload), std::move(events)));
+}
+
+Client::Client(ClientConfig config, std::shared_ptr<const ServerAccess> access, std::string slot, Stay stay,
+               Log log, ConfigSource reload, Events events)
+    : config_(std::move(config)),
+      access_(std::move(access)),
+      slot_(std::move(slot)),
+      stay_(stay),
+      log_(std::move(log)),
+      reload_source_(std::move(reload)),
+      events_(std::move(events)),
+      instance_(random_u64()),
+      workers_(config_.workers, log_),
+      data_(workers_, log_, access_->link.client),
+      resolver_(context_.get_executor()),
+      connection_tasks_(context_.get_executor(),
+                        [this](const std::exception& bug) {
+                            log_.error("bug in the client", {{"what", bug.what()}});
+                        }),
+      tasks_(context_.get_executor(),
+             [this](const std::exception& bug) {
+                 log_.error("bug in the client", {{"what", bug.what()}});
+             }),
+      rules_(std::make_shared<const ServiceRules>(config_)),
+      backoff_(random_u64()),
+      retry_(context_),
+      stop_requested_(context_, asio::steady_timer::time_point::max()) {}
+
+Client::~Client() = default;
+
+Status Client::run() {
+    for (const auto& warning : config_.warnings) log_.warn("config", {{"hint", warning}});
+    workers_.set_liveness(liveness());
+    workers_.start();
+    connection_tasks_.spawn(connect_loop());
+    tasks_.spawn(net::watch_network([this] { retry_.cancel(); }));
+    net::spawn_unowned(context_.get_executor(), stop_loop());
+    context_.run();
+    if (failure_) return pass(*failure_);
+    return {};
+}
+
+void Client::request_stop() {
+    asio::post(context_, [this] {
+        ++stop_requests_;
+        stop_requested_.cancel();
+    });
+}
+
+void Client::request_reload() {
+    asio::post(context_, [this] { reload(); });
+}
+
+void Client::fail_with(Error error) {
+    failure_ = std::move(error);
+    request_stop();
+}
+
+wire::HeartbeatTimes Client::heartbeat() const {
+    return {config_.heartbeat.interval, config_.heartbeat.timeout};
+}
+
+net::awaitable<void> Client::connect_loop() {
+    while (stop_requests_ == 0) {
+        const auto end = co_await one_session();
+        session_.reset();
+        if (stop_requests_ > 0) co_return;
+        if (!may_retry(end)) co_return fail_with(end.reason);
+        co_await wait_before_retry(end);
+    }
+}
+
+net::awaitable<ControlEnd> Client::one_session() {
+    ControlSession::Handlers handlers;
+    handlers.on_accepted = [this](const wire::LoginAccepted& accepted) { on_accepted(accepted); };
+    handlers.on_states = [this](const wire::MappingStates& states) { on_states(states); };
+    handlers.on_ticket = [this](tls::TicketKey ticket) { open_data_connection(std::move(ticket)); };
+    session_ = std::make_unique<ControlSession>(context_.get_executor(), access_,
+                                                LoginOptions{slot_, instance_, takeover_}, heartbeat(),
+                                                std::move(handlers));
+    log_.debug("connecting", {{"server", to_string(access_->link.server)}});
+    co_return co_await session_->run(resolver_);
+}
+
+bool Client::may_retry(const ControlEnd& end) {
+    if (end.logged_in) backoff_.reset();
+    takeover_ = !stand_by(end);
+    return was_connected_ || !hopeless(end);
+}
+
+net::awaitable<void> Client::wait_before_retry(const ControlEnd& end) {
+    const auto pause = takeover_ && !hopeless(end) ? backoff_.next() : Millis(stand_by_interval);
+    const bool news = end.logged_in || end.reason.message != last_reason_;
+    last_reason_ = end.reason.message;
+    if (!takeover_ && news)
+        log_.warn(
+            "standing by",
+            {{"server", to_string(access_->link.server)},
+             {"reason", end.reason.message},
+             {"hint", "two machines use one join link: give each its own (tunnelctl client add NAME)"}});
+    else if (news)
+        log_.warn("reconnecting", {{"server", to_string(access_->link.server)},
+                                   {"reason", end.reason.message},
+                                   {"in_ms", pause.count()}});
+    else
+        log_.debug("reconnecting", {{"reason", end.reason.message}, {"in_ms", pause.count()}});
+    told_.clear();
+    if (pause == Millis(0)) co_return;
+    retry_.expires_after(pause);
+    co_await retry_.async_wait(net::use_result);
+}
+
+void Client::on_accepted(const wire::LoginAccepted& accepted) {
+    was_connected_ = true;
+    takeover_ = true;
+    last_reason_.clear();
+    log_.info("client ready", {{"server", to_string(access_->link.server)},
+                               {"client", access_->link.client},
+                               {"software", accepted.software}});
+    declare();
+}
+
+void Client::declare() {
+    if (!session_) return;
+    std::vector<wire::MappingSpec> specs;
+    for (const auto& mapping : config_.mappings) {
+        const auto chosen = chosen_ports_.find(mapping.name);
+        specs.push_back({mapping.name, mapping.tcp, to_string(mapping.service), mapping.encrypt,
+                         mapping.tcp == 0 && chosen != chosen_ports_.end() ? chosen->second : Port(0)});
+    }
+    session_->declare(std::move(specs));
+}
+
+void Client::on_states(const wire::MappingStates& states) {
+    std::map<std::string, wire::MappingState> now;
+    for (const auto& state : states.mappings) {
+        now[state.name] = state;
+        if (state.state == "listening" && state.port != 0) chosen_ports_[state.name] = state.port;
+        const auto before = told_.find(state.name);
+        if (before == told_.end() || before->second != state) judge(state);
+    }
+    for (const auto& [name, state] : told_) {
+        if (!now.contains(name)) log_.info("mapping removed", {{"mapping", name}});
+    }
+    told_ = std::move(now);
+    if (events_.on_states) events_.on_states(states.mappings);
+}
+
+// Logs what is new about a mapping, and objects to one of the admin's that this client's rules forbid.
+void Client::judge(const wire::MappingState& state) {
+    if (state.state == "refused") {
+        log_.warn("mapping refused", {{"mapping", state.name}, {"reason", state.error}});
+        return;
+    }
+    log_.info(fmt::format("mapping {}", state.state), {{"mapping", state.name},
+                                                       {"public", state.public_address},
+                                                       {"service", state.service},
+                                                       {"encrypt", state.encrypt}});
+    if (state.source != wire::MappingSource::admin || state.state != "listening") return;
+    const auto service = rules_->service_for(state.name, state.service);
+    if (!service) return session_->object(state.name, service.error().message);
+    // A name's addresses are judged when a visitor comes; the name itself may be allowed as it is written.
+    const auto ip = parse_ip(service->address.host);
+    if (ip && !rules_->allows(*service, *ip)) session_->object(state.name, rules_->objection(*service));
+}
+
+void Client::open_data_connection(tls::TicketKey ticket) {
+    auto on_failed = [this](TicketNumber number, const std::string& reason) {
+        asio::post(context_, [this, number, reason] {
+            if (session_) session_->dial_failed(number, reason);
+        });
+    };
+    data_.open(
+        {session_->server(), session_->id(), std::move(ticket), rules_, liveness(), std::move(on_failed)});
+}
+
+void Client::reload() {
+    auto next = reload_source_();
+    if (!next) {
+        log_.error("config reload refused", {{"file", config_.file}, {"reason", next.error().message}});
+        return;
+    }
+    auto access = make_access(*next->link, next->ca_file);
+    if (!access) {
+        log_.error("config reload refused", {{"file", config_.file}, {"reason", access.error().message}});
+        return;
+    }
+    apply(std::move(*next), std::move(*access));
+}
+
+void Client::apply(ClientConfig next, std::shared_ptr<const ServerAccess> access) {
+    const bool other_server = !(access->link == access_->link) || next.ca_file != config_.ca_file;
+    if (next.workers != config_.workers) log_.warn("setting needs a restart", {{"setting", "workers"}});
+    config_ = std::move(next);
+    rules_ = std::make_shared<const ServiceRules>(config_);
+    log_.configure(config_.log.level, config_.log.format);
+    workers_.set_liveness(liveness());
+    if (other_server) {
+        access_ = std::move(access);
+        if (session_) session_->close(Code::restarting, "the client's config names another server or secret");
+        retry_.cancel();
+    } else if (session_) {
+        session_->set_times(heartbeat());
+        declare();
+    }
+    log_.info("config reloaded", {{"file", config_.file}});
+}
+
+// The end of the client, in order: the server is told, running visitors finish until the deadline, then all
+// is closed.
+net::awaitable<void> Client::stop_loop() {
+    while (stop_requests_ == 0) co_await stop_requested_.async_wait(net::use_result);
+    data_.drain();
+    if (session_)
+        session_->close(stay_ == Stay::temporary ? Code::leaving : Code::restarting,
+                        "the client is shutting down");
+    retry_.cancel();
+    co_await drain();
+    {
+        // The goodbye has its second to leave; a dial in progress gets no longer.
+        const net::Deadline deadline(context_.get_executor(), goodbye_limit,
+                                     [this] { connection_tasks_.cancel(); });
+        co_await connection_tasks_.join();
+    }
+    tasks_.cancel();
+    co_await tasks_.join();
+    co_await workers_.stop();
+    log_.info("client stopped");
+}
+
+net::awaitable<void> Client::drain() {
+    const auto end = Clock::now() + config_.drain;
+    auto running = co_await workers_.running_relays();
+    if (running > 0)
+        log_.info("draining", {{"visitors", running}, {"limit", format_duration(config_.drain)}});
+    while (running > 0 && stop_requests_ < 2 && Clock::now() < end) {
+        stop_requested_.expires_after(drain_check_interval);
+        co_await stop_requested_.async_wait(net::use_result);
+        running = co_await workers_.running_relays();
+    }
+    if (running > 0) co_await workers_.abort_relays(net::RelayEnd::drained);
+    log_.info("drained", {{"cut", running}});
+}
+
+Status try_login(std::shared_ptr<const ServerAccess> access) {
+    asio::io_context context(1);
+    net::Resolver resolver(context.get_executor());
+    ControlSession* running = nullptr;
+    ControlSession::Handlers handlers;
+    handlers.on_accepted = [&](const wire::LoginAccepted&) {
+        running->close(Code::leaving, "the link works");
+    };
+    handlers.on_states = [](const wire::MappingStates&) {};
+    handlers.on_ticket = [](const tls::TicketKey&) {};
+    ControlSession session(context.get_executor(), std::move(access), {"join", random_u64(), true}, {},
+                           std::move(handlers));
+    running = &session;
+    std::optional<ControlEnd> end;
+    // Named, so that it lives until the coroutine has ended.
+    const auto log_in_once = [&]() -> net::awaitable<void> { end = co_await session.run(resolver); };
+    net::spawn_unowned(context.get_executor(), log_in_once());
+    context.run();
+    if (end->logged_in) return {};
+    return pass(std::move(end->reason));
+}
+
+}  // namespace tunnel::client

@@ -1,0 +1,77 @@
+#include "tunnel-client/data/data_connection.hpp"
+
+#include "common/net/deadline.hpp"
+#include "common/net/dialer.hpp"
+#include "common/net/socket.hpp"
+#include "common/net/stream_io.hpp"
+
+namespace tunnel::client {
+
+namespace {
+
+constexpr Seconds dial_limit{10};
+// The server pairs a data connection with a visitor at once or closes it.
+constexpr Seconds stream_limit{30};
+constexpr Seconds answer_limit{10};
+
+}  // namespace
+
+net::awaitable<Result<net::UniqueFd>> dial_with_preface(const DataJob& job, wire::Preface& preface) {
+    net::Endpoints server(1, job.server);
+    auto fd = co_await net::dial(std::move(server), dial_limit);
+    if (!fd) co_return pass(fd.error());
+    net::set_no_delay(fd->get());
+    net::set_keepalive(fd->get(), job.liveness);
+    preface = {job.session, job.ticket.number, {}};
+    fill_random(preface.nonce);
+    const auto head = wire::encode_preface(preface);
+    const auto mac = tls::preface_mac(job.ticket.key, head);
+    Bytes bytes(head.begin(), head.end());
+    append(bytes, mac);
+    net::Descriptor socket(co_await asio::this_coro::executor, fd->release());
+    const net::Deadline deadline(socket.get_executor(), dial_limit, [&socket] { socket.cancel(); });
+    auto ok = co_await net::write_all(socket, bytes);
+    if (!ok) co_return pass(ok.error());
+    co_return net::UniqueFd(socket.release());
+}
+
+net::awaitable<Result<OpenedStream>> await_stream(net::Worker& worker, net::UniqueFd fd, const DataJob& job,
+                                                  wire::Preface preface) {
+    net::Descriptor socket(worker.executor(), fd.release());
+    const net::Deadline deadline(worker.executor(), stream_limit, [&socket] { socket.cancel(); });
+    // Nonce and record header in one read, the rest exactly, so that the visitor's bytes stay in the kernel.
+    Bytes head(wire::nonce_size + tls::record_header_size);
+    auto ok = co_await net::read_exactly(socket, head);
+    if (!ok) co_return pass(ok.error());
+    wire::Nonce nonce{};
+    std::copy_n(head.begin(), wire::nonce_size, nonce.begin());
+    const auto keys = tls::derive_stream_keys(job.ticket.key, job.ticket.number, preface.nonce, nonce);
+    net::RecordLayers records{tls::RecordSealer(worker.ciphers(), keys.to_server),
+                              tls::RecordOpener(worker.ciphers(), keys.to_client)};
+    Bytes record(head.begin() + wire::nonce_size, head.end());
+    const auto size = tls::RecordOpener::record_size(record);
+    if (!size) co_return pass(size.error());
+    record.resize(*size);
+    ok = co_await net::read_exactly(socket, MutableBytes(record).subspan(tls::record_header_size));
+    if (!ok) co_return pass(ok.error());
+    Bytes plain(record.size());
+    const auto opened = records.opener.open(record, plain);
+    if (!opened) co_return pass(opened.error());
+    auto open = wire::decode_stream_open(BytesView(plain).first(opened->size));
+    if (!open) co_return pass(open.error());
+    co_return OpenedStream{net::UniqueFd(socket.release()), std::move(*open), std::move(records)};
+}
+
+net::awaitable<Status> send_answer(net::Worker& worker, OpenedStream& stream, wire::StreamAnswer answer) {
+    const auto plain = wire::encode(answer);
+    Bytes record(plain.size() + tls::record_overhead);
+    const auto sealed = stream.records.sealer.seal(tls::RecordType::application_data, plain, record);
+    if (!sealed) co_return pass(sealed.error());
+    net::Descriptor socket(worker.executor(), stream.fd.release());
+    const net::Deadline deadline(worker.executor(), answer_limit, [&socket] { socket.cancel(); });
+    auto ok = co_await net::write_all(socket, record);
+    stream.fd.reset(socket.release());
+    co_return ok;
+}
+
+}  // namespace tunnel::client

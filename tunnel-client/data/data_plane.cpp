@@ -1,0 +1,99 @@
+#include "tunnel-client/data/data_plane.hpp"
+
+#include "common/net/relay.hpp"
+#include "tunnel-client/data/data_connection.hpp"
+
+namespace tunnel::client {
+
+namespace {
+
+using Code = wire::StreamAnswer::Code;
+
+// The service's socket, or the answer that tells the server why there is none.
+net::awaitable<tl::expected<net::UniqueFd, wire::StreamAnswer>> dial_service(net::Resolver& resolver,
+                                                                             const ServiceRules& rules,
+                                                                             const wire::StreamOpen& open) {
+    const auto service = rules.service_for(open.mapping, open.service);
+    if (!service)
+        co_return tl::unexpected(wire::StreamAnswer{Code::unknown_mapping, service.error().message});
+    const auto addresses = co_await resolver.resolve(service->address, rules.dial_timeout());
+    if (!addresses)
+        co_return tl::unexpected(wire::StreamAnswer{Code::connect_failed, addresses.error().message});
+    net::Endpoints allowed;
+    for (const auto& address : *addresses) {
+        if (rules.allows(*service, net::to_ip(address.address()))) allowed.push_back(address);
+    }
+    if (allowed.empty())
+        co_return tl::unexpected(wire::StreamAnswer{Code::not_allowed, rules.objection(*service)});
+    auto fd = co_await net::dial(std::move(allowed), rules.dial_timeout());
+    if (fd) co_return std::move(*fd);
+    co_return tl::unexpected(wire::StreamAnswer{
+        Code::connect_failed, fmt::format("the service {} does not answer ({}): is it running?",
+                                          tunnel::to_string(service->address), fd.error().message)});
+}
+
+}  // namespace
+
+DataPlane::DataPlane(net::WorkerPool& workers, Log log, std::string client_name)
+    : workers_(workers), log_(std::move(log)), client_name_(std::move(client_name)) {
+    for (std::size_t i = 0; i < workers_.size(); ++i) {
+        auto& worker = workers_.at(i);
+        per_worker_.emplace_back(new PerWorker{worker, net::Resolver(worker.executor())});
+    }
+}
+
+void DataPlane::open(DataJob job) {
+    auto& at = *per_worker_[next_++ % per_worker_.size()];
+    asio::post(at.worker.executor(), [this, &at, job = std::move(job)]() mutable {
+        at.worker.tasks().spawn(serve(at, std::move(job)));
+    });
+}
+
+net::awaitable<void> DataPlane::serve(PerWorker& at, DataJob job) {
+    auto& worker = at.worker;
+    wire::Preface preface;
+    auto fd = co_await dial_with_preface(job, preface);
+    if (!fd) {
+        log_.warn("data connection failed",
+                  {{"server", net::to_text(job.server)}, {"reason", fd.error().message}});
+        job.on_failed(job.ticket.number, fd.error().message);
+        co_return;
+    }
+    auto stream = co_await await_stream(worker, std::move(*fd), job, preface);
+    if (!stream) {
+        log_.debug("data connection closed unused", {{"reason", stream.error().message}});
+        co_return;
+    }
+    tl::expected<net::UniqueFd, wire::StreamAnswer> service =
+        tl::unexpected(wire::StreamAnswer{Code::draining, "the client is shutting down"});
+    if (!draining_) service = co_await dial_service(at.resolver, *job.rules, stream->open);
+    wire::StreamAnswer answer;
+    if (!service) answer = service.error();
+    const auto answered = co_await send_answer(worker, *stream, std::move(answer));
+    if (!service || !answered) {
+        log_.warn("visitor refused",
+                  {{"mapping", stream->open.mapping},
+                   {"visitor", stream->open.visitor},
+                   {"reason", service ? answered.error().message : service.error().reason}});
+        co_return;
+    }
+    const auto open = stream->open;
+    std::optional<net::RecordLayers> records;
+    if (open.encrypt) records = std::move(stream->records);
+    net::Relay relay(worker.executor(), {worker.pipes(), worker.scratch()}, std::move(*service),
+                     std::move(stream->fd), std::move(records));
+    const net::RelayTable::Entry entry(worker.relays(), relay,
+                                       {ConnectionId{++last_connection_}, client_name_, open.mapping,
+                                        open.visitor, open.encrypt, std::chrono::system_clock::now()});
+    const auto result = co_await relay.run();
+    log_.info("visitor closed", {{"mapping", open.mapping},
+                                 {"connection", open.connection.value},
+                                 {"visitor", open.visitor},
+                                 {"bytes_in", result.to_outer},
+                                 {"bytes_out", result.from_outer},
+                                 {"duration_ms", result.duration.count()},
+                                 {"reason", net::to_string(result.end)},
+                                 {"detail", result.detail}});
+}
+
+}  // namespace tunnel::client

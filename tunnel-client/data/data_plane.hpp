@@ -1,0 +1,53 @@
+#pragma once
+// The client's data connections: dials one for each ticket, waits for the stream that the server opens on it,
+// dials the service, and relays. Work is spread over the workers; open() and the setters belong to the
+// control thread.
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "common/net/dialer.hpp"
+#include "common/net/worker.hpp"
+#include "common/tls/key_schedule.hpp"
+#include "tunnel-client/services/service_rules.hpp"
+
+namespace tunnel::client {
+
+// A data connection to be dialled. A value that crosses threads.
+struct DataJob {
+    net::tcp::endpoint server;  // the address that the control connection reached
+    SessionId session;
+    tls::TicketKey ticket;
+    std::shared_ptr<const ServiceRules> rules;
+    net::Liveness liveness;
+    // On the worker: the data connection could not be opened.
+    std::function<void(TicketNumber, const std::string& reason)> on_failed;
+};
+
+class DataPlane {
+  public:
+    DataPlane(net::WorkerPool& workers, Log log, std::string client_name);
+
+    void open(DataJob job);
+    // From now on streams are answered with "draining"; running visitors go on.
+    void drain() { draining_ = true; }
+
+  private:
+    struct PerWorker {
+        net::Worker& worker;
+        net::Resolver resolver;
+    };
+    net::awaitable<void> serve(PerWorker& at, DataJob job);
+
+    net::WorkerPool& workers_;
+    Log log_;
+    std::string client_name_;
+    std::vector<std::unique_ptr<PerWorker>> per_worker_;
+    std::size_t next_ = 0;
+    std::atomic<bool> draining_{false};
+    std::atomic<std::uint64_t> last_connection_{0};
+};
+
+}  // namespace tunnel::client

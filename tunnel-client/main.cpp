@@ -1,0 +1,210 @@
+// tunnel-client: the inside end. The command line; everything else is in the library.
+
+#include <fmt/format.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstring>
+#include <iostream>
+
+#include "common/config/files.hpp"
+#include "common/core/version.hpp"
+#include "common/net/process.hpp"
+#include "tunnel-client/client.hpp"
+#include "tunnel-client/expose.hpp"
+#include "tunnel-client/join.hpp"
+
+namespace {
+
+using namespace tunnel;
+
+enum Exit { exit_done = 0, exit_failed = 1, exit_usage = 2 };
+
+struct Options {
+    std::optional<std::string> dir;
+    std::optional<std::string> config;
+    std::string link;
+    std::string service;
+    std::string name;
+    std::string port = "0";
+    bool no_encrypt = false;
+};
+
+int fail_with(const std::string& message, Exit code) {
+    fmt::print(stderr, "tunnel-client: {}\n", message);
+    return code;
+}
+
+Exit exit_code_of(const Error& error) {
+    return error.code == Errc::invalid ? exit_usage : exit_failed;
+}
+
+Result<config::ClientPaths> paths_of(const Options& options) {
+    return config::client_paths(config::path_options_of_process(options.dir, options.config));
+}
+
+int report(const std::vector<config::Problem>& problems) {
+    for (const auto& problem : problems) fmt::print(stderr, "{}\n", config::to_string(problem));
+    return exit_usage;
+}
+
+// A secret on the command line stands in every process list: put x in its place as soon as it is read.
+void hide_links(int argc, char** argv) {
+    for (int i = 1; i < argc; ++i) {
+        if (char* found = std::strstr(argv[i], "tunnel://")) std::memset(found, 'x', std::strlen(found));
+    }
+}
+
+// From the terminal without echo, or from standard input.
+std::string read_link() {
+    const bool terminal = ::isatty(STDIN_FILENO) != 0;
+    termios before{};
+    if (terminal) {
+        fmt::print(stderr, "join link (from tunnelctl client add NAME): ");
+        ::tcgetattr(STDIN_FILENO, &before);
+        termios silent = before;
+        silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+        ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+    }
+    std::string link;
+    std::getline(std::cin, link);
+    if (terminal) {
+        ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+        fmt::print(stderr, "\n");
+    }
+    return link;
+}
+
+Result<config::JoinLink> link_of(Options& options) {
+    if (options.link.empty() || options.link == "-") options.link = read_link();
+    auto link = config::parse_join_link(options.link);
+    wipe(options.link);
+    return link;
+}
+
+int join(Options& options) {
+    auto paths = paths_of(options);
+    if (!paths) return fail_with(paths.error().message, exit_usage);
+    auto link = link_of(options);
+    if (!link) return fail_with(link.error().message, exit_usage);
+    net::prepare_process();
+    net::unblock_signals();
+    auto said = client::join(*paths, *link);
+    if (!said) return fail_with(said.error().message, exit_code_of(said.error()));
+    fmt::print("{}\nnext: tunnel-client expose PORT, or add [[mapping]] to that file and tunnel-client run\n",
+               *said);
+    return exit_done;
+}
+
+int check(const Options& options) {
+    auto paths = paths_of(options);
+    if (!paths) return fail_with(paths.error().message, exit_usage);
+    auto config = client::load_client_config(*paths);
+    if (!config) return report(config.error());
+    for (const auto& warning : config->warnings) fmt::print(stderr, "warning: {}\n", warning);
+    fmt::print("{}: ok\n", paths->config);
+    return exit_done;
+}
+
+int serve(client::Client& running) {
+    const net::SignalThread signals(
+        {.stop = [&] { running.request_stop(); }, .reload = [&] { running.request_reload(); }});
+    if (auto ok = running.run(); !ok) return fail_with(ok.error().message, exit_failed);
+    return exit_done;
+}
+
+int run(const Options& options) {
+    auto paths = paths_of(options);
+    if (!paths) return fail_with(paths.error().message, exit_usage);
+    auto config = client::load_client_config(*paths);
+    if (!config) return report(config.error());
+    net::prepare_process();
+    const auto log = Log::to_stderr(config->log.level, config->log.format);
+    auto source = [paths = *paths]() -> Result<client::ClientConfig> {
+        auto next = client::load_client_config(paths);
+        if (!next) return pass(config::to_error(next.error()));
+        return std::move(*next);
+    };
+    auto made = client::Client::make(std::move(*config), "", client::Stay::resident, log, std::move(source));
+    if (!made) return fail_with(made.error().message, exit_code_of(made.error()));
+    return serve(**made);
+}
+
+int expose(Options& options) {
+    auto paths = paths_of(options);
+    if (!paths) return fail_with(paths.error().message, exit_usage);
+    auto service = config::parse_service(options.service);
+    if (!service) return fail_with(service.error().message, exit_usage);
+    auto port = parse_port(options.port, PortZero::allowed);
+    if (!port) return fail_with(port.error().message, exit_usage);
+    const auto name = options.name.empty() ? config::default_mapping_name(*service) : options.name;
+    const config::MappingOptions mapping{name, *port, *service, !options.no_encrypt};
+    if (auto ok = config::check_mapping(mapping); !ok) return fail_with(ok.error().message, exit_usage);
+    const bool own_link = !options.link.empty();
+    auto config =
+        client::load_client_config(*paths, own_link ? client::Link::optional : client::Link::required);
+    if (!config) return report(config.error());
+    if (own_link) {
+        auto link = link_of(options);
+        if (!link) return fail_with(link.error().message, exit_usage);
+        config->link = std::move(*link);
+    }
+    net::prepare_process();
+    const auto log = Log::to_stderr(config->log.level, config->log.format);
+    auto made = client::make_expose(std::move(*config), mapping, log);
+    if (!made) return fail_with(made.error().message, exit_code_of(made.error()));
+    return serve(**made);
+}
+
+void add_place(CLI::App& verb, Options& options) {
+    auto* dir = verb.add_option("--dir", options.dir, "Keep client.toml in this folder");
+    verb.add_option("--config", options.config, "Use this config file")->excludes(dir);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    Options options;
+    CLI::App app{"The inside end of an intranet tunnel: makes services here reachable at the server.",
+                 "tunnel-client"};
+    app.set_version_flag("--version", std::string(version));
+    app.require_subcommand(1);
+    auto* join_verb = app.add_subcommand("join", "Try a join link and save it");
+    add_place(*join_verb, options);
+    join_verb->add_option("link", options.link,
+                          "The join link; without it, it is asked for or read from standard input");
+    auto* expose_verb = app.add_subcommand("expose", "Make one service reachable until Ctrl-C");
+    add_place(*expose_verb, options);
+    expose_verb->add_option("service", options.service, "PORT or HOST:PORT of the service")->required();
+    expose_verb->add_option("--port", options.port, "Public port; 0 (the default) lets the server choose");
+    expose_verb->add_option("--name", options.name, "The mapping's name (default tcp-PORT)");
+    expose_verb->add_flag(
+        "--no-encrypt", options.no_encrypt,
+        "Send the bytes as they are, for a service that encrypts end to end itself (SSH, HTTPS)");
+    expose_verb->add_option("--link", options.link,
+                            "Use this join link instead of the saved one; - reads it from standard input");
+    auto* run_verb =
+        app.add_subcommand("run",
+                           "Serve what client.toml declares and what the server's admin added. SIGTERM "
+                           "drains, a second one quits; SIGHUP reloads");
+    add_place(*run_verb, options);
+    auto* check_verb = app.add_subcommand("check", "Read the config and tell every error in it");
+    add_place(*check_verb, options);
+    auto* version_verb = app.add_subcommand("version", "Print the version");
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? exit_done : exit_usage;
+    }
+    hide_links(argc, argv);
+    if (*version_verb) {
+        fmt::print("tunnel-client {}\n", version);
+        return exit_done;
+    }
+    if (*join_verb) return join(options);
+    if (*expose_verb) return expose(options);
+    if (*check_verb) return check(options);
+    return run(options);
+}
