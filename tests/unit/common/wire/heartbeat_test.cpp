@@ -89,6 +89,15 @@ TEST(Heartbeat, TheFirstPingGoesOutAtOnceAndThenOneAnInterval) {
     }
 }
 
+TEST(Heartbeat, SilenceBetweenTwoPingsEndsInTime) {
+    LinkPair pair({Millis(10'000), Millis(25'000)});
+    pair.log_in();
+    for (const auto ping : {Seconds(0), Seconds(10), Seconds(20)})
+        ASSERT_TRUE(pair.client.tick(start + ping));
+    EXPECT_EQ(pair.client.deadline(), start + Seconds(25));
+    EXPECT_FALSE(pair.client.tick(pair.client.deadline()));
+}
+
 TEST(Heartbeat, PingsAreAnsweredWithTheirNonceAndNotDelivered) {
     LinkPair pair;
     pair.log_in();
