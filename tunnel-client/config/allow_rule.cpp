@@ -83,7 +83,7 @@ std::string to_string(const AllowRule& rule) {
     } else {
         text = std::get<std::string>(rule.host);
     }
-    if (!all_ports) text += ":" + tunnel::to_string(rule.ports);
+    if (!all_ports) text += fmt::format(":{}", tunnel::to_string(rule.ports));
     return text;
 }
 
