@@ -1,6 +1,5 @@
 """Both ends restarted in each order: the mappings are back by themselves; visitors who come meanwhile wait."""
 
-import signal
 import socket
 
 from harness import Client, TunnelTest, connect, connection_outcome, echo, free_port, holds_for, main, recv_exactly, refuses
@@ -60,11 +59,6 @@ class Restart(TunnelTest):
         self.host.start()
         self.assert_both_serve()
 
-    def test_client_that_ends_for_good_takes_its_mappings_along(self):
-        self.assertEqual(self.home.stop(signal.SIGTERM), 0)
-        wait_until(lambda: refuses(self.declared) and refuses(self.managed), 10, "ports closed")
-        self.assertEqual(self.host.ctl.client("home")["state"], "offline")
-
 
 class Grace(TunnelTest):
     def begin(self, grace: str):
@@ -104,6 +98,21 @@ class Grace(TunnelTest):
         with connect(port) as visitor:
             visitor.sendall(b"again")
             self.assertEqual(recv_exactly(visitor, 5), b"again")
+
+
+    def test_client_that_is_stopped_is_given_the_grace_time_too(self):
+        # `run` is stopped to be restarted, in most cases; `expose` ends for good (test_first_steps).
+        self.begin("2s")
+        self.assertEqual(self.both.client.stop(), 0)
+        self.assertEqual(self.both.ctl.client("home")["state"], "away")
+        waiting = self.owned(connect(self.ports[0]))
+        waiting.sendall(b"hello")
+        self.both.client.start()
+        self.assertEqual(recv_exactly(waiting, 5), b"hello")
+        waiting.close()
+        self.assertEqual(self.both.client.stop(), 0)
+        wait_until(lambda: all(refuses(port) for port in self.ports), what="ports closed after the grace time")
+        self.assertEqual(self.both.ctl.client("home")["state"], "offline")
 
 
 class SameName(TunnelTest):

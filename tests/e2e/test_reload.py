@@ -101,9 +101,10 @@ class Reload(TunnelTest):
             self.talk(visitor)
 
     def test_log_level_changes_at_once(self):
-        self.host.write_config(log={"level": "error", "format": "text"})
-        self.reload(self.host)
         mark = self.host.process.mark()
+        self.host.write_config(log={"level": "error", "format": "text"}, public_host="quiet.example.com")
+        self.host.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: self.both.ctl.json("status")["public_host"] == "quiet.example.com", what="the reload")
         with connect(self.stays) as visitor:
             self.talk(visitor)
         self.host.write_config(log={"level": "info", "format": "json"})
@@ -111,7 +112,7 @@ class Reload(TunnelTest):
         with connect(self.stays) as visitor:
             self.talk(visitor)
         self.host.process.wait_for_line(r'"event":"visitor closed"', start=mark)
-        self.assertNotRegex(self.host.process.err.text(mark), r"info +visitor closed")
+        self.assertNotRegex(self.host.process.err.text(mark), r"info +visitor closed", "said at level error")
 
 
 class Drain(TunnelTest):
@@ -131,20 +132,20 @@ class Drain(TunnelTest):
         self.visitor = self.owned(connect(self.port))
         self.assertEqual(recv_exactly(self.visitor, 11), b"first half ")
 
-    def finishes(self, end):
-        mark = end.process.mark()
+    def finishes(self, end, meanwhile=lambda: None):
         end.process.send_signal(signal.SIGTERM)
-        end.process.wait_for_line("draining", start=mark)
-        wait_until(lambda: refuses(self.port), what="no new visitors while draining")
+        end.process.wait_for_line("draining")
+        meanwhile()
         self.assertTrue(end.process.alive())
         self.go_on.set()
         self.assertEqual(recv_to_end(self.visitor), b"second half")
+        self.visitor.close()
         self.assertEqual(end.process.wait(), 0)
         self.assertIn("drained", end.process.err.text())
 
     def test_server_lets_a_download_finish(self):
         self.begin("60s")
-        self.finishes(self.both.server)
+        self.finishes(self.both.server, lambda: wait_until(lambda: refuses(self.port), what="no new visitors"))
         self.assertTrue(self.both.client.process.alive())
 
     def test_client_lets_a_download_finish(self):
@@ -188,11 +189,13 @@ class Drain(TunnelTest):
         port = both.map("upload", service.port, encrypt=False)
         visitor = self.owned(connect(port))
         visitor.sendall(b"x" * 1_000_000)
+        wait_until(lambda: both.ctl.json("connection", "list"), what="the upload runs")
         both.server.process.send_signal(signal.SIGTERM)
         both.server.process.wait_for_line("draining")
         visitor.sendall(b"y" * 1_000_000)
         visitor.shutdown(socket.SHUT_WR)
         self.assertEqual(recv_to_end(visitor), b"done")
+        visitor.close()
         self.assertEqual(received, [b"x" * 1_000_000 + b"y" * 1_000_000])
         self.assertEqual(both.server.process.wait(), 0)
 

@@ -59,6 +59,7 @@ class Splice(TunnelTest):
             while sent < SIZE:
                 sent += visitor.send(block[:SIZE - sent])
             self.assertEqual(recv_exactly(visitor, 2), b"ok")
+        visitor.close()
 
     def traced(self, port: int, what: bytes) -> dict[str, dict[str, int]]:
         ends = {"server": self.both.server.process, "client": self.both.client.process}
