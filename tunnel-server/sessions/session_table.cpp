@@ -102,7 +102,7 @@ void SessionTable::on_declare(Session& session, const wire::Declare& declare) {
     mappings_.declare(session.seat(), declare.mappings);
     // Those who came while the client was away.
     const auto asked = seat.dials_wanted;
-    if (seat.waiting.size() > asked) want_dials(seat, seat.waiting.size() - asked);
+    if (seat.waiting.size() > asked) want_dials(session.seat(), seat, seat.waiting.size() - asked);
 }
 
 void SessionTable::on_objection(Session& session, const wire::MappingObjection& objection) {
@@ -132,7 +132,7 @@ void SessionTable::visitor(const MappingKey& key, net::Accepted accepted) {
             std::move(waiting),
             fmt::format("{} visitors are waiting already: limits.waiting_visitors", seat.waiting.size()));
     seat.waiting.push_back(std::move(waiting));
-    if (seat.session != nullptr && seat.declared) want_dials(seat, 1);
+    if (seat.session != nullptr && seat.declared) want_dials(found->first, seat, 1);
 }
 
 void SessionTable::refuse(Waiting waiting, const std::string& reason) {
@@ -192,32 +192,37 @@ void SessionTable::mappings_changed(const SeatKey& seat) {
     const auto found = seats_.find(seat);
     if (found == seats_.end()) return;
     found->second.states_wanted = true;
-    flush_soon();
+    flush_soon(seat);
 }
 
-void SessionTable::want_dials(Seat& seat, std::size_t count) {
+void SessionTable::want_dials(const SeatKey& key, Seat& seat, std::size_t count) {
     seat.dials_wanted += count;
-    flush_soon();
+    flush_soon(key);
 }
 
-void SessionTable::flush_soon() {
-    if (std::exchange(flush_posted_, true)) return;
-    asio::post(executor_, [this] { flush(); });
+void SessionTable::flush_soon(const SeatKey& key) {
+    const bool posted = !to_flush_.empty();
+    to_flush_.insert(key);
+    if (!posted) asio::post(executor_, [this] { flush(); });
 }
 
 void SessionTable::flush() {
-    flush_posted_ = false;
-    const auto deadline = Clock::now() + dial_patience;
-    for (auto& [key, seat] : seats_) {
-        if (seat.session == nullptr || !seat.session->logged_in() || !seat.declared) continue;
-        if (std::exchange(seat.states_wanted, false))
-            seat.session->send(wire::MappingStates{mappings_.states_for(key)});
-        if (seat.dials_wanted == 0) continue;
-        seat.session->dial(std::exchange(seat.dials_wanted, 0));
-        for (auto& waiting : seat.waiting) {
-            if (!waiting.deadline) waiting.deadline = deadline;
-        }
+    for (const auto& key : std::exchange(to_flush_, {})) {
+        const auto found = seats_.find(key);
+        if (found != seats_.end()) flush(key, found->second);
     }
+}
+
+void SessionTable::flush(const SeatKey& key, Seat& seat) {
+    if (seat.session == nullptr || !seat.session->logged_in() || !seat.declared) return;
+    if (std::exchange(seat.states_wanted, false))
+        seat.session->send(wire::MappingStates{mappings_.states_for(key)});
+    if (seat.dials_wanted == 0) return;
+    seat.session->dial(std::exchange(seat.dials_wanted, 0));
+    const auto deadline = Clock::now() + dial_patience;
+    // Those without a deadline stand at the end.
+    for (auto it = seat.waiting.rbegin(); it != seat.waiting.rend() && !it->deadline; ++it)
+        it->deadline = deadline;
 }
 
 void SessionTable::leave_seat(Session& session) {

@@ -7,6 +7,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -91,9 +92,12 @@ class SessionTable final : public SessionEvents {
     void ended(Session& session, const Error& reason);
     void leave_seat(Session& session);
     Seats::iterator drop_seat(Seats::iterator at);
-    void want_dials(Seat& seat, std::size_t count);
-    void flush_soon();
+    void want_dials(const SeatKey& key, Seat& seat, std::size_t count);
+    // What is wanted of a seat's client is sent once for everything that happens in one turn of the event
+    // loop.
+    void flush_soon(const SeatKey& key);
     void flush();
+    void flush(const SeatKey& key, Seat& seat);
     void refuse(Waiting waiting, const std::string& reason);
     wire::Goodbye refuse_login(const Session& session, const Error& error, const std::string& reason_for_log);
 
@@ -107,7 +111,7 @@ class SessionTable final : public SessionEvents {
     std::unordered_map<SessionId, Session*> by_id_;
     SessionCounters counters_;
     std::uint64_t last_connection_ = 0;
-    bool flush_posted_ = false;
+    std::set<SeatKey> to_flush_;
     bool shutting_down_ = false;
 };
 
