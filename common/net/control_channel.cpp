@@ -89,7 +89,8 @@ void ControlChannel::set_times(wire::HeartbeatTimes times) {
 
 void ControlChannel::flush() {
     const auto plain = link_.take_output();
-    if (!plain.empty()) {
+    // After the goodbye nothing more is said, not even the answer to a ping that crossed it.
+    if (!plain.empty() && !closing_) {
         if (auto ok = session_.write(plain); !ok) return abort(ok.error());
     }
     append(outgoing_, session_.take_output());
