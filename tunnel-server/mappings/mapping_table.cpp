@@ -49,6 +49,13 @@ void MappingTable::load(const StoreSnapshot& snapshot) {
 
 void MappingTable::set_rules(Rules rules) {
     rules_ = std::move(rules);
+    for (auto& [key, mapping] : mappings_) {
+        // An admin's mapping is refused by its client's rules, which are none of these.
+        if (!mapping.refusal || mapping.source == wire::MappingSource::admin) continue;
+        mapping.refusal.reset();
+        refresh(mapping);
+        hooks_.on_change(seat_of(mapping));
+    }
 }
 
 Status MappingTable::check_new(const StoredMapping& mapping) const {

@@ -48,7 +48,8 @@ class MappingTable {
     MappingTable(net::WorkerPool& workers, Log log, Rules rules, Hooks hooks);
 
     void load(const StoreSnapshot& snapshot);
-    // Reload: applies to mappings that open from now on and to what clients ask from now on.
+    // Reload: applies to mappings that open from now on and to what clients ask from now on. What the old
+    // rules kept a client from is tried again.
     void set_rules(Rules rules);
 
     // The admin's. check_new() says whether add() would work: name free, port free and allowed to listen on.
