@@ -12,7 +12,9 @@ find_package(SQLite3 REQUIRED)
 find_path(ASIO_INCLUDE_DIR asio.hpp REQUIRED)
 add_library(tunnel_asio INTERFACE)
 target_include_directories(tunnel_asio SYSTEM INTERFACE ${ASIO_INCLUDE_DIR})
-target_compile_definitions(tunnel_asio INTERFACE ASIO_STANDALONE ASIO_NO_DEPRECATED)
+# Left to itself, Asio decides on aligned_alloc by whether a libstdc++ header came before it, so two files could
+# allocate and free the same coroutine frame by different means.
+target_compile_definitions(tunnel_asio INTERFACE ASIO_STANDALONE ASIO_NO_DEPRECATED ASIO_HAS_STD_ALIGNED_ALLOC=1)
 target_link_libraries(tunnel_asio INTERFACE Threads::Threads)
 
 # Debian 12's mbedTLS 2.28 ships no CMake package and no pkg-config file.
