@@ -1,0 +1,158 @@
+#include "tests/integration/support/tunnel_test.hpp"
+
+#include <stdlib.h>
+
+#include "common/config/join_link.hpp"
+
+namespace tunnel::test {
+
+namespace {
+
+proto::MappingQuery query(const std::string& name) {
+    proto::MappingQuery out;
+    out.set_name(name);
+    return out;
+}
+
+}  // namespace
+
+INSTANTIATE_TEST_SUITE_P(Mode, BothModes, testing::Bool(), mode_name);
+
+TunnelTest::TunnelTest() {
+    std::string name = (std::filesystem::temp_directory_path() / "tunnel-it-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make a folder");
+    folder = name;
+}
+
+TunnelTest::~TunnelTest() {
+    clients_.clear();
+    proxy.reset();
+    server.reset();
+    std::filesystem::remove_all(folder);
+    if (!HasFailure()) return;
+    for (const auto& line : logs.lines()) printf("%s\n", line.c_str());
+}
+
+void TunnelTest::start_server(const std::string& options) {
+    server.reset();
+    server = std::make_unique<RunningServer>(folder, options, logs);
+}
+
+void TunnelTest::start_proxy() {
+    proxy = std::make_unique<Proxy>(server->port());
+}
+
+std::string TunnelTest::through_proxy(const std::string& link) const {
+    if (!proxy) return link;
+    auto parsed = config::parse_join_link(link);
+    if (!parsed) throw std::runtime_error(parsed.error().message);
+    parsed->server.port = proxy->port();
+    return std::string(text_of(config::to_text(*parsed).reveal()));
+}
+
+std::string TunnelTest::link_of(const std::string& name) {
+    auto& link = links_[name];
+    if (link.empty()) link = through_proxy(client_link("add", name));
+    return link;
+}
+
+RunningClient& TunnelTest::start_client(const std::string& config, const std::string& slot,
+                                        const std::string& name) {
+    const auto file = folder / ("client" + std::to_string(++clients_made_) + ".toml");
+    return *clients_.emplace_back(std::make_unique<RunningClient>(file, link_of(name), config, logs, slot));
+}
+
+void TunnelTest::end_client(RunningClient& client) {
+    clients_.remove_if([&](const auto& one) { return one.get() == &client; });
+}
+
+proto::AdminResponse TunnelTest::ask(const proto::AdminRequest& request) {
+    auto response = server->ask(request);
+    EXPECT_FALSE(response.has_error()) << response.error().message();
+    return response;
+}
+
+proto::AdminError TunnelTest::refused(const proto::AdminRequest& request) {
+    return server->ask(request).error();
+}
+
+std::string TunnelTest::client_link(const std::string& verb, const std::string& name) {
+    proto::AdminRequest request;
+    if (verb == "add")
+        request.mutable_client_add()->set_name(name);
+    else
+        request.mutable_client_rotate()->set_name(name);
+    return ask(request).client_link().link();
+}
+
+void TunnelTest::client_remove(const std::string& name) {
+    proto::AdminRequest request;
+    request.mutable_client_remove()->set_name(name);
+    (void)ask(request);
+}
+
+proto::MappingInfo TunnelTest::mapping_add(const std::string& name, const std::string& service, bool encrypt,
+                                           Port port, const std::string& client) {
+    proto::AdminRequest request;
+    auto& add = *request.mutable_mapping_add();
+    add.set_name(name);
+    add.set_client(client);
+    add.set_service(service);
+    add.set_encrypt(encrypt);
+    add.set_tcp(port);
+    return ask(request).mapping();
+}
+
+void TunnelTest::mapping_pause(const std::string& name) {
+    proto::AdminRequest request;
+    *request.mutable_mapping_pause() = query(name);
+    (void)ask(request);
+}
+
+void TunnelTest::mapping_resume(const std::string& name) {
+    proto::AdminRequest request;
+    *request.mutable_mapping_resume() = query(name);
+    (void)ask(request);
+}
+
+void TunnelTest::mapping_remove(const std::string& name) {
+    proto::AdminRequest request;
+    *request.mutable_mapping_remove() = query(name);
+    (void)ask(request);
+}
+
+proto::MappingInfo TunnelTest::mapping_show(const std::string& name) {
+    proto::AdminRequest request;
+    *request.mutable_mapping_show() = query(name);
+    return ask(request).mapping();
+}
+
+proto::MappingList TunnelTest::mapping_list() {
+    proto::AdminRequest request;
+    request.mutable_mapping_list();
+    return ask(request).mappings();
+}
+
+proto::SessionList TunnelTest::session_list() {
+    proto::AdminRequest request;
+    request.mutable_session_list();
+    return ask(request).sessions();
+}
+
+proto::ConnectionList TunnelTest::connection_list() {
+    proto::AdminRequest request;
+    request.mutable_connection_list();
+    return ask(request).connections();
+}
+
+proto::StatusInfo TunnelTest::status() {
+    proto::AdminRequest request;
+    request.mutable_status();
+    return ask(request).status();
+}
+
+bool TunnelTest::idle() {
+    return eventually([this] { return status().visitors() == 0; });
+}
+
+}  // namespace tunnel::test

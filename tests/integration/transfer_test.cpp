@@ -1,0 +1,153 @@
+// Bytes through a mapping: both ways, in both modes, and how each direction ends.
+
+#include "tests/integration/support/tunnel_test.hpp"
+
+namespace tunnel::test {
+namespace {
+
+constexpr std::size_t bulk = std::size_t{8} * 1024 * 1024;
+
+TEST_P(BothModes, SmallMessagesGoThereAndBack) {
+    const Service service(echo);
+    start_server();
+    auto visitor = Peer::connect(expose(service));
+    for (const auto* word : {"one", "two", "three"}) {
+        ASSERT_TRUE(visitor.send(std::string_view(word)));
+        EXPECT_EQ(visitor.receive_text(std::string_view(word).size()), word);
+    }
+    visitor.finish();
+    EXPECT_EQ(visitor.receive_all().end, End::orderly);
+}
+
+TEST_P(BothModes, BulkArrivesWholeInBothDirectionsAtOnce) {
+    const Service service(echo);
+    start_server();
+    auto visitor = Peer::connect(expose(service));
+    const auto sent = pattern(bulk, 7);
+    const auto received = send_and_receive(visitor, sent);
+    EXPECT_EQ(received.end, End::orderly);
+    EXPECT_EQ(received.bytes.size(), sent.size());
+    EXPECT_TRUE(received.bytes == sent);
+    ASSERT_TRUE(idle());
+    const auto shown = mapping_show("service");
+    EXPECT_EQ(shown.bytes_in(), bulk);
+    EXPECT_EQ(shown.bytes_out(), bulk);
+    EXPECT_EQ(shown.visitors_total(), 1u);
+    EXPECT_TRUE(eventually([&] {
+        return logs.has({"server", "visitor closed", "bytes_in=" + std::to_string(bulk), "reason=finished"});
+    }));
+}
+
+TEST_P(BothModes, AVisitorThatHalfClosesStillGetsTheAnswer) {
+    const auto question = pattern(300'000, 1);
+    const auto answer = pattern(1'000'000, 2);
+    std::atomic<bool> whole{false};
+    const Service service([&](Peer& peer) {
+        const auto asked = peer.receive_all();
+        whole = asked.end == End::orderly && asked.bytes == question;
+        peer.send(answer);
+        peer.finish();
+    });
+    start_server();
+    auto visitor = Peer::connect(expose(service));
+    ASSERT_TRUE(visitor.send(question));
+    visitor.finish();
+    const auto received = visitor.receive_all();
+    EXPECT_TRUE(whole);
+    EXPECT_EQ(received.end, End::orderly);
+    EXPECT_TRUE(received.bytes == answer);
+}
+
+TEST_P(BothModes, AServiceThatHalfClosesFirstStillGetsTheRest) {
+    const auto rest = pattern(1'000'000, 3);
+    std::atomic<bool> whole{false};
+    const Service service([&](Peer& peer) {
+        peer.send("go on");
+        peer.finish();
+        const auto got = peer.receive_all();
+        whole = got.end == End::orderly && got.bytes == rest;
+    });
+    start_server();
+    auto visitor = Peer::connect(expose(service));
+    const auto greeting = visitor.receive_all();
+    EXPECT_EQ(text_of(greeting.bytes), "go on");
+    EXPECT_EQ(greeting.end, End::orderly);
+    EXPECT_TRUE(visitor.send(rest));
+    visitor.finish();
+    EXPECT_TRUE(eventually([&] { return service.accepted() == 1 && service.running() == 0; }));
+    EXPECT_TRUE(whole);
+    EXPECT_TRUE(eventually([&] { return logs.has({"visitor closed", "reason=finished"}); }));
+}
+
+TEST_P(BothModes, AServiceThatSpeaksFirstIsHeard) {
+    const Service service([](Peer& peer) {
+        peer.send("220 ready\r\n");
+        echo(peer);
+    });
+    start_server();
+    auto visitor = Peer::connect(expose(service));
+    EXPECT_EQ(visitor.receive_text(11), "220 ready\r\n");
+    ASSERT_TRUE(visitor.send("quit"));
+    EXPECT_EQ(visitor.receive_text(4), "quit");
+}
+
+TEST_P(BothModes, AVisitorThatSaysNothingAndGoesEndsBothSides) {
+    const Service service(echo);
+    start_server();
+    auto visitor = Peer::connect(expose(service));
+    visitor.finish();
+    EXPECT_EQ(visitor.receive_all().end, End::orderly);
+    EXPECT_TRUE(eventually([&] { return service.accepted() == 1 && service.running() == 0; }));
+    EXPECT_TRUE(idle());
+}
+
+TEST_P(BothModes, ASlowReaderGetsEveryByteAndHoldsBackTheSender) {
+    constexpr std::size_t much = std::size_t{48} * 1024 * 1024;
+    std::atomic<std::size_t> sent{0};
+    const Bytes block = pattern(64 * 1024, 4);
+    const Service service([&](Peer& peer) {
+        for (std::size_t at = 0; at < much; at += block.size()) {
+            if (!peer.send(block)) return;
+            sent += block.size();
+        }
+        peer.finish();
+    });
+    start_server();
+    auto visitor = Peer::connect(expose(service));
+    // Reads nothing: the sender comes to a halt, so nothing in between takes without limit.
+    std::size_t before = 0;
+    EXPECT_TRUE(eventually([&] {
+        const auto now = sent.load();
+        const bool halted = now > 0 && now == before;
+        before = now;
+        std::this_thread::sleep_for(Millis(100));
+        return halted;
+    }));
+    EXPECT_LT(sent.load(), much);
+    std::size_t got = 0;
+    bool same = true;
+    while (got < much) {
+        const auto bytes = visitor.receive(block.size());
+        if (bytes.empty()) break;
+        same = same && bytes == block;
+        got += bytes.size();
+    }
+    EXPECT_EQ(got, much);
+    EXPECT_TRUE(same);
+    EXPECT_EQ(visitor.receive_all().end, End::orderly);
+}
+
+TEST_P(BothModes, AnEncryptedMappingShowsNothingOnTheWireAndAPlainOneDoes) {
+    const Service service(echo);
+    start_server();
+    start_proxy();
+    auto visitor = Peer::connect(expose(service));
+    const auto text = pattern(100'000, 5);
+    ASSERT_TRUE(visitor.send(text));
+    ASSERT_TRUE(visitor.receive(text.size()) == text);
+    EXPECT_EQ(mapping_show("service").encrypt(), encrypted());
+    EXPECT_EQ(proxy->saw(BytesView(text).subspan(50'000, 64)), !encrypted());
+}
+
+}  // namespace
+}  // namespace tunnel::test

@@ -1,0 +1,160 @@
+// Ends that do not speak our version, or not the protocol at all, inside a good TLS connection.
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "common/tls/identity.hpp"
+#include "tests/integration/support/tls_peer.hpp"
+#include "tests/integration/support/tunnel_test.hpp"
+
+namespace tunnel::test {
+namespace {
+
+using testing::HasSubstr;
+using Code = wire::Goodbye::Code;
+
+TEST_F(TunnelTest, ANewerClientIsToldToUpgradeTheServer) {
+    start_server();
+    auto peer = TlsPeer::client(link_of("home"));
+    peer.send_hello({2, 3});
+    const auto said = peer.listen();
+    EXPECT_EQ(said.hello, wire::our_versions);
+    const auto goodbye = goodbye_of(said);
+    ASSERT_TRUE(goodbye);
+    EXPECT_EQ(goodbye->code, Code::protocol_error);
+    EXPECT_THAT(goodbye->message, HasSubstr("upgrade tunnel-server"));
+    EXPECT_EQ(said.end, End::orderly);
+    EXPECT_TRUE(eventually([&] { return logs.has({"server", "upgrade tunnel-server"}); }));
+}
+
+TEST_F(TunnelTest, AnOlderClientIsToldToUpgradeItself) {
+    start_server();
+    auto peer = TlsPeer::client(link_of("home"));
+    peer.send_hello({0, 0});
+    const auto goodbye = goodbye_of(peer.listen());
+    ASSERT_TRUE(goodbye);
+    EXPECT_THAT(goodbye->message, HasSubstr("upgrade tunnel-client"));
+}
+
+// A server that speaks other versions, on the port that the link names.
+class OtherServer {
+  public:
+    explicit OtherServer(wire::Versions versions) : listening_(listen_on_loopback()) {
+        auto identity = tls::make_identity("127.0.0.1");
+        auto context = tls::ServerContext::make(identity->certificate_pem, identity->key_pem);
+        config::JoinLink link{"home", Secret::random(32), {"127.0.0.1", listening_.port}, {}};
+        link.trust = (*context)->pin().digest;
+        link_ = std::string(text_of(config::to_text(link).reveal()));
+        thread_ = std::thread([this, versions, use = *context] {
+            pollfd come{listening_.fd.get(), POLLIN, 0};
+            if (::poll(&come, 1, static_cast<int>(patience.count())) != 1) return;
+            auto peer = TlsPeer::server(net::UniqueFd(::accept(come.fd, nullptr, nullptr)), use);
+            peer.send_hello(versions);
+            (void)peer.listen();
+        });
+    }
+    ~OtherServer() { thread_.join(); }
+    const std::string& link() const { return link_; }
+
+  private:
+    Listening listening_;
+    std::string link_;
+    std::thread thread_;
+};
+
+TEST_F(TunnelTest, AClientOfANewerServerSaysThatItIsToBeUpgraded) {
+    const OtherServer other({2, 2});
+    use_link("home", other.link());
+    auto& client = start_client("");
+    ASSERT_TRUE(eventually([&] { return client.stopped(); }));
+    ASSERT_TRUE(client.failure());
+    EXPECT_EQ(client.failure()->code, Errc::version);
+    EXPECT_THAT(client.failure()->message, HasSubstr("upgrade tunnel-client"));
+}
+
+TEST_F(TunnelTest, AClientOfAnOlderServerSaysThatTheServerIsToBeUpgraded) {
+    const OtherServer other({0, 0});
+    use_link("home", other.link());
+    auto& client = start_client("");
+    ASSERT_TRUE(eventually([&] { return client.stopped(); }));
+    ASSERT_TRUE(client.failure());
+    EXPECT_THAT(client.failure()->message, HasSubstr("upgrade tunnel-server"));
+}
+
+TEST_F(TunnelTest, AFrameOverTheLimitEndsTheConnectionWithASentence) {
+    start_server();
+    auto peer = TlsPeer::client(link_of("home"));
+    peer.send_hello();
+    peer.send(Bytes{0x7f, 0xff, 0xff, 0xff});
+    const auto goodbye = goodbye_of(peer.listen());
+    ASSERT_TRUE(goodbye);
+    EXPECT_EQ(goodbye->code, Code::protocol_error);
+    EXPECT_THAT(goodbye->message, HasSubstr("exceeds the limit"));
+}
+
+TEST_F(TunnelTest, WhoDeclaresBeforeTheLoginIsSentAway) {
+    start_server();
+    auto peer = TlsPeer::client(link_of("home"));
+    peer.send_hello();
+    peer.send_message(wire::Declare{});
+    const auto goodbye = goodbye_of(peer.listen());
+    ASSERT_TRUE(goodbye);
+    EXPECT_EQ(goodbye->code, Code::protocol_error);
+    EXPECT_EQ(session_list().sessions_size(), 0);
+}
+
+TEST_F(TunnelTest, AnUnknownClientAndAWrongSecretHearTheSameSentence) {
+    start_server();
+    auto unknown = config::parse_join_link(link_of("home"));
+    unknown->client = "nobody";
+    auto wrong = config::parse_join_link(link_of("home"));
+    wrong->secret = Secret::random(32);
+    std::vector<wire::Goodbye> goodbyes;
+    for (const auto* link : {&*unknown, &*wrong}) {
+        const std::string text(text_of(config::to_text(*link).reveal()));
+        auto peer = TlsPeer::client(text);
+        peer.log_in(text);
+        const auto goodbye = goodbye_of(peer.listen());
+        ASSERT_TRUE(goodbye);
+        goodbyes.push_back(*goodbye);
+    }
+    EXPECT_EQ(goodbyes[0], goodbyes[1]);
+    EXPECT_EQ(goodbyes[0].code, Code::refused);
+    EXPECT_EQ(status().refused_logins(), 2u);
+    EXPECT_TRUE(logs.has({"login refused", "unknown client"}));
+    EXPECT_TRUE(logs.has({"login refused", "wrong secret"}));
+}
+
+TEST_F(TunnelTest, AClientThatCannotDialTellsAndItsVisitorIsReset) {
+    start_server();
+    auto peer = TlsPeer::client(link_of("home"));
+    peer.log_in(link_of("home"));
+    peer.send_message(wire::Declare{{{"web", 0, "127.0.0.1:80", true, 0}}});
+    const auto find_states = [](const TlsPeer::Said& said) {
+        for (const auto& message : said.messages) {
+            if (const auto* states = std::get_if<wire::MappingStates>(&message)) return states->mappings;
+        }
+        return std::vector<wire::MappingState>();
+    };
+    const auto states =
+        find_states(peer.listen([&](const auto& said) { return !find_states(said).empty(); }));
+    ASSERT_EQ(states.size(), 1u);
+    auto visitor = Peer::connect(states[0].port);
+    std::optional<wire::Dial> dial;
+    (void)peer.listen([&](const TlsPeer::Said& said) {
+        for (const auto& message : said.messages) {
+            if (const auto* asked = std::get_if<wire::Dial>(&message)) dial = *asked;
+        }
+        return dial.has_value();
+    });
+    ASSERT_TRUE(dial);
+    EXPECT_EQ(dial->count, 1u);
+    peer.send_message(wire::DialFailed{dial->first_ticket, "no route"});
+    EXPECT_EQ(visitor.receive_all().end, End::reset);
+    EXPECT_THAT(mapping_show("web").last_error(), HasSubstr("no route"));
+    // The ticket is of no use any more: nobody can come with it.
+    EXPECT_EQ(mapping_show("web").refused_total(), 1u);
+}
+
+}  // namespace
+}  // namespace tunnel::test
