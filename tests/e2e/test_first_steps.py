@@ -127,6 +127,7 @@ class Join(TunnelTest):
             pass  # EIO: the program has ended and the terminal with it
         os.close(ours)
         self.assertEqual(child.wait(30), 0, shown.decode(errors="replace"))
+        self.assertNotIn(self.secret.encode(), shown, "the secret is not shown on the terminal")
         self.assert_joined(client)
 
     def test_saves_nothing_when_the_server_does_not_answer(self):

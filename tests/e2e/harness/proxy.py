@@ -36,7 +36,7 @@ class Proxy:
         self._stalled = False
         self._refusing = False
         self._running = True
-        self.connections = 0
+        self.refused = 0  # connections turned away
         self._thread = threading.Thread(target=self._loop, daemon=True)
         self._thread.start()
 
@@ -139,6 +139,7 @@ class Proxy:
     def _accept(self):
         inside, _ = self._listener.accept()
         if self._refusing:
+            self.refused += 1
             inside.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             inside.close()
             return
@@ -151,7 +152,6 @@ class Proxy:
         for end in (inside, outside):
             end.setblocking(False)
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.connections += 1
         self._pairs.append(_Pair(inside, outside))
 
     def _move(self, pair, end, events):
