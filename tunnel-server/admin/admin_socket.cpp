@@ -10,12 +10,15 @@
 #include "common/net/deadline.hpp"
 #include "common/net/stream_io.hpp"
 #include "common/wire/frame.hpp"
+#include "common/wire/protobuf.hpp"
 
 namespace tunnel::server {
 
 namespace {
 
 constexpr std::size_t max_request = 64 * 1024;
+// What tunnelctl takes at the most.
+constexpr std::size_t max_response = 4 * 1024 * 1024;
 constexpr std::size_t max_admin_connections = 64;
 constexpr std::size_t read_size = 4096;
 // A program that asks nothing for this long is closed.
@@ -109,8 +112,7 @@ net::awaitable<void> AdminSocket::serve(net::UniqueFd fd) {
         }
         proto::AdminRequest request;
         proto::AdminResponse response;
-        const bool whole =
-            frame && request.ParseFromArray((*frame)->data(), static_cast<int>((*frame)->size()));
+        const bool whole = frame && wire::parse_message(request, **frame);
         if (whole) {
             response = co_await handler_(std::move(request));
         } else {
@@ -118,8 +120,13 @@ net::awaitable<void> AdminSocket::serve(net::UniqueFd fd) {
             response.mutable_error()->set_message(frame ? "the request is no admin request"
                                                         : frame.error().message);
         }
-        Bytes payload(response.ByteSizeLong());
-        response.SerializeToArray(payload.data(), static_cast<int>(payload.size()));
+        if (response.ByteSizeLong() > max_response) {
+            response.Clear();
+            response.mutable_error()->set_code("limit");
+            response.mutable_error()->set_message(
+                "the answer is too long for one message: ask for less, with --mapping NAME");
+        }
+        const auto payload = wire::serialize_message(response);
         Bytes out;
         wire::append_frame(out, payload);
         const auto written = co_await net::write_all(socket, out);
