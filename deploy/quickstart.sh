@@ -110,8 +110,9 @@ show tunnel-server run
 start server.log tunnel-server run --dir "$server"
 until_true 15 "The server's start" tunnelctl status --dir "$server"
 show tunnelctl client add home
-link=$(tunnelctl client add home --dir "$server")
-echo "${link/:*@/:SECRET@}"
+link=$(tunnelctl client add home --dir "$server" 2>"$folder/advice")
+sed 's|^\(tunnel://[^:]*\):[^@]*@|\1:SECRET@|' <<<"$link"
+cat "$folder/advice"
 
 section "At home: a web page, and a client that exposes it"
 cat >"$folder/www/index.html" <<'PAGE'

@@ -21,6 +21,7 @@ class Quickstart(TunnelTest):
         for words in ("tunnel-server init", "tunnel-client join", "Hello from home", "tunnelctl mapping list", "It works"):
             self.assertIn(words, done.stdout)
         self.assertNotIn("\x1b", done.stdout, "no colours where there is no terminal")
+        self.assertIn("tunnel://home:SECRET@127.0.0.1:", done.stdout)
         self.assertNotRegex(done.stdout + done.stderr, r"tunnel://home:[A-Za-z0-9_-]{43}@", "the secret is not shown")
         self.assertEqual(os.listdir(self.env["TMPDIR"]), [])
 
