@@ -51,10 +51,12 @@ void fill(proto::ClientInfo& out, const std::string& name, const ClientBook::Cli
           const SessionTable& sessions, const MappingTable& mappings, WallTime now) {
     const auto presence = sessions.presence(name);
     out.set_name(name);
-    if (presence)
+    if (client.expires_at && *client.expires_at <= now)
+        out.set_state("expired");
+    else if (presence)
         out.set_state(*presence == Presence::connected ? "connected" : "away");
     else
-        out.set_state(client.expires_at && *client.expires_at <= now ? "expired" : "offline");
+        out.set_state("offline");
     for (const auto* session : sessions.sessions()) {
         if (session->seat().client == name) out.set_address(session->address());
     }

@@ -22,6 +22,11 @@ const ClientBook::Client* ClientBook::find(const std::string& name) const {
     return found == clients_.end() ? nullptr : &found->second;
 }
 
+bool ClientBook::may_stay(const std::string& name, WallTime now) const {
+    const auto* client = find(name);
+    return client != nullptr && (!client->expires_at || *client->expires_at > now);
+}
+
 void ClientBook::note_seen(const std::string& name, WallTime now) {
     if (const auto found = clients_.find(name); found != clients_.end()) found->second.last_seen_at = now;
 }

@@ -30,6 +30,8 @@ class ClientBook {
     void set_key(const std::string& name, const StoredKey& key);
     const Client* find(const std::string& name) const;
     const std::map<std::string, Client>& all() const { return clients_; }
+    // False once it was removed or has expired: it may have a session no longer.
+    bool may_stay(const std::string& name, WallTime now) const;
     // Now, or when its session ended.
     void note_seen(const std::string& name, WallTime now);
 

@@ -49,10 +49,21 @@ void MappingTable::load(const StoreSnapshot& snapshot) {
 
 void MappingTable::set_rules(Rules rules) {
     rules_ = std::move(rules);
+    // The public host stands in what clients are told.
+    for (const auto& [seat, presence] : presence_) hooks_.on_change(seat);
     for (auto& [key, mapping] : mappings_) {
         // An admin's mapping is refused by its client's rules, which are none of these.
-        if (!mapping.refusal || mapping.source == wire::MappingSource::admin) continue;
-        mapping.refusal.reset();
+        if (mapping.source == wire::MappingSource::admin) continue;
+        auto allowed = mapping.port == 0 ? Status() : check_port(key, mapping.source, mapping.port);
+        if (allowed && !mapping.refusal) continue;
+        if (allowed) {
+            mapping.refusal.reset();
+        } else {
+            log_.warn("mapping refused",
+                      {{"mapping", key.name}, {"client", key.client}, {"reason", allowed.error().message}});
+            note_error(key, allowed.error().message);
+            mapping.refusal = std::move(allowed.error());
+        }
         refresh(mapping);
         hooks_.on_change(seat_of(mapping));
     }

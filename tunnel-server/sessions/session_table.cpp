@@ -252,7 +252,8 @@ void SessionTable::ended(Session& session, const Error& reason) {
                                  {"address", session.address()},
                                  {"reason", reason.message}});
     if (!in_seat) return;
-    if (session.leaving() || shutting_down_)
+    const bool may_return = clients_.may_stay(session.seat().client, std::chrono::system_clock::now());
+    if (session.leaving() || shutting_down_ || !may_return)
         drop_seat(found);
     else
         mappings_.set_presence(session.seat(), Presence::away);
@@ -277,7 +278,12 @@ void SessionTable::sweep(TimePoint now) {
             it = drop_seat(it);
             continue;
         }
-        if (seat.session != nullptr && seat.session->logged_in()) seat.session->tickets().drop_expired(now);
+        if (seat.session != nullptr && seat.session->logged_in()) {
+            seat.session->tickets().drop_expired(now);
+            if (!clients_.may_stay(it->first.client, std::chrono::system_clock::now()))
+                seat.session->close(Code::revoked,
+                                    "this client has expired: ask the server's admin to add it again");
+        }
         // The oldest stand in front.
         while (!seat.waiting.empty() && seat.waiting.front().deadline &&
                *seat.waiting.front().deadline <= now) {
