@@ -4,7 +4,7 @@ import errno
 import socket
 
 from harness import Service, TunnelTest, connect, connection_outcome, echo, free_port, holds_for, main
-from harness import recv_exactly, wait_until
+from harness import recv_exactly, sanitizer, wait_until
 
 
 class Services(TunnelTest):
@@ -15,8 +15,11 @@ class Services(TunnelTest):
 
     def assert_refused(self, mapping: str, port: int, says: str):
         mark = self.both.server.process.mark()
-        visitor = self.owned(connect(port))
-        self.assertEqual(connection_outcome(visitor), ("reset", 0))
+        try:
+            outcome = connection_outcome(self.owned(connect(port)))
+        except ConnectionResetError:
+            outcome = ("reset", 0)  # so quick that connect() itself told it
+        self.assertEqual(outcome, ("reset", 0))
         line = self.both.server.process.wait_for_line(rf"visitor (closed|refused).*mapping={mapping}.*", start=mark).string
         self.assertRegex(line, says)
         shown = self.ctl.mapping(mapping)
@@ -136,6 +139,12 @@ class Ports(TunnelTest):
 
 
 class Descriptors(TunnelTest):
+    def setUp(self):
+        super().setUp()
+        if "undefined" in sanitizer():
+            # Its check of virtual calls opens a pipe to find out whether memory can be read.
+            self.skipTest("UndefinedBehaviorSanitizer takes the lack of descriptors for wild pointers")
+
     def test_server_without_descriptors_keeps_listening_and_recovers(self):
         service = self.service(echo)
         host = self.server(descriptors=64, settings={"workers": 1}).start()
@@ -159,7 +168,7 @@ class Descriptors(TunnelTest):
                 return False
             with visitor:
                 return self.talks(visitor)
-        wait_until(recovered, 30, "a new visitor is served")
+        wait_until(recovered, 60, "a new visitor is served")
         self.assertTrue(client.process.alive())
         self.assertEqual(host.ctl.json("status")["clients"], 1)
 
@@ -180,7 +189,7 @@ class Descriptors(TunnelTest):
                 return False
             with visitor:
                 return self.talks(visitor)
-        wait_until(recovered, 30, "a new visitor is served")
+        wait_until(recovered, 60, "a new visitor is served")
         self.assertTrue(client.process.alive())
 
     def crowd(self, port: int, size: int) -> list[socket.socket]:
