@@ -54,16 +54,11 @@ void MappingTable::set_rules(Rules rules) {
     for (auto& [key, mapping] : mappings_) {
         // An admin's mapping is refused by its client's rules, which are none of these.
         if (mapping.source == wire::MappingSource::admin) continue;
-        auto allowed = mapping.port == 0 ? Status() : check_port(key, mapping.source, mapping.port);
-        if (allowed && !mapping.refusal) continue;
-        if (allowed) {
-            mapping.refusal.reset();
-        } else {
-            log_.warn("mapping refused",
-                      {{"mapping", key.name}, {"client", key.client}, {"reason", allowed.error().message}});
-            note_error(key, allowed.error().message);
-            mapping.refusal = std::move(allowed.error());
-        }
+        const bool may_stay = !mapping.listener || check_port(key, mapping.source, mapping.port).has_value();
+        if (may_stay && !mapping.refusal) continue;
+        // Opened anew it is refused, or gets another port when the server may choose one.
+        if (!may_stay) mapping.listener.reset();
+        mapping.refusal.reset();
         refresh(mapping);
         hooks_.on_change(seat_of(mapping));
     }

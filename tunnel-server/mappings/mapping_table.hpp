@@ -48,8 +48,9 @@ class MappingTable {
     MappingTable(net::WorkerPool& workers, Log log, Rules rules, Hooks hooks);
 
     void load(const StoreSnapshot& snapshot);
-    // Reload: applies to mappings that open from now on and to what clients ask from now on. What the old
-    // rules kept a client from is tried again.
+    // Reload. A client's mapping on a port that clients may no longer take is refused, or moves when the
+    // server chose its port; what the old rules kept a client from is tried again. Bind addresses apply to
+    // what opens from now on.
     void set_rules(Rules rules);
 
     // The admin's. check_new() says whether add() would work: name free, port free and allowed to listen on.

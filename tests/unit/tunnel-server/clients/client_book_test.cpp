@@ -85,6 +85,15 @@ TEST_F(ClientBookTest, AnExpiredClientIsToldSoOnlyWithTheRightProof) {
     EXPECT_EQ(stranger.error().code, Errc::unauthenticated);
 }
 
+TEST_F(ClientBookTest, AClientMayStayUntilItExpiresOrIsRemoved) {
+    EXPECT_TRUE(book.may_stay("home", now + Seconds(1'000'000)));
+    EXPECT_TRUE(book.may_stay("guest", now + Seconds(9)));
+    EXPECT_FALSE(book.may_stay("guest", now + Seconds(10)));
+    EXPECT_FALSE(book.may_stay("nobody", now));
+    book.remove("home");
+    EXPECT_FALSE(book.may_stay("home", now));
+}
+
 TEST_F(ClientBookTest, ANewKeyTakesThePlaceOfTheOld) {
     const auto next = Secret::random(32);
     book.set_key("home", tls::stored_key(next, "home"));

@@ -62,6 +62,38 @@ TEST_F(MappingTableTest, AWiderAllowPortsLetsInWhatWasRefused) {
     EXPECT_THAT(changes, Contains(SeatKey{"home", ""}));
 }
 
+TEST_F(MappingTableTest, ANarrowerAllowPortsClosesWhatClientsMayNoLongerTake) {
+    const auto kept_port = free_port();
+    auto lost_port = free_port();
+    while (lost_port == kept_port) lost_port = free_port();
+    declare("home", {spec("kept", kept_port), spec("lost", lost_port)});
+    add("home", "by-admin", 0);
+    const auto kept = at("home", "kept").listener;
+    const auto admins = at("home", "by-admin").listener;
+    changes.clear();
+    allow = {{kept_port, kept_port}};
+    table->set_rules(rules());
+    EXPECT_EQ(at("home", "kept").listener, kept);
+    EXPECT_EQ(at("home", "by-admin").listener, admins);
+    EXPECT_EQ(state_of("home", "lost"), MappingState::refused);
+    EXPECT_THAT(at("home", "lost").last_error, HasSubstr("allow_ports"));
+    EXPECT_FALSE(visit(lost_port));
+    EXPECT_THAT(changes, Contains(SeatKey{"home", ""}));
+    EXPECT_TRUE(removed.empty()) << "running visitors were to go on";
+}
+
+TEST_F(MappingTableTest, AChosenPortThatIsNoLongerAllowedIsChosenAnew) {
+    declare("home", {spec("ssh", 0)});
+    const auto before = at("home", "ssh").port;
+    auto other = free_port();
+    while (other == before) other = free_port();
+    allow = {{other, other}};
+    table->set_rules(rules());
+    EXPECT_EQ(state_of("home", "ssh"), MappingState::listening);
+    EXPECT_EQ(at("home", "ssh").port, other);
+    EXPECT_FALSE(visit(before));
+}
+
 TEST_F(MappingTableTest, NewRulesDoNotOverruleAClientsObjection) {
     declare("home", {});
     add("home", "web", 0);
