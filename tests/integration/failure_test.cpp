@@ -39,7 +39,25 @@ TEST_P(BothModes, AServiceThatIsNotThereResetsTheVisitorAndTheMappingTellsWhy) {
     EXPECT_GT(shown.last_error_at(), 0);
     EXPECT_EQ(shown.refused_total(), 1u);
     EXPECT_EQ(shown.state(), "listening");
-    EXPECT_TRUE(logs.has({"visitor refused", address}));
+    EXPECT_TRUE(eventually([&] { return logs.has({"client1", "visitor refused", address}); }));
+}
+
+TEST_P(BothModes, AVisitorThatSendsMuchToAServiceThatIsNotThereLeavesTheReasonToo) {
+    const auto nobody = refuse_on_loopback();
+    start_server();
+    const auto service = "127.0.0.1:" + std::to_string(nobody.port);
+    const auto port = start_client(mapping_toml("service", service, encrypted())).listening("service");
+    ASSERT_NE(port, 0);
+    const auto bytes = pattern(2'000'000);
+    constexpr std::uint64_t visitors = 20;
+    for (std::uint64_t i = 0; i < visitors; ++i) {
+        auto visitor = Peer::connect(port);
+        EXPECT_EQ(send_and_receive(visitor, bytes).end, End::reset);
+    }
+    ASSERT_TRUE(idle());
+    EXPECT_TRUE(eventually([&] { return logs.count({"server", "visitor closed"}) == visitors; }));
+    EXPECT_EQ(logs.count({"server", "visitor closed", "reason=refused", "does not answer"}), visitors);
+    EXPECT_EQ(mapping_show("service").refused_total(), visitors);
 }
 
 TEST_P(BothModes, AVisitorThatResetsIsAResetForTheService) {

@@ -112,6 +112,28 @@ TEST_F(TunnelTest, ARemovedClientIsThrownOutWithItsVisitorsAndMappings) {
     EXPECT_EQ(status().clients(), 0u);
 }
 
+TEST_F(TunnelTest, AnExpiredClientIsThrownOutAndItsListenersAreClosed) {
+    const Service service(echo);
+    start_server();
+    proto::AdminRequest request;
+    request.mutable_client_add()->set_name("guest");
+    const auto soon = std::chrono::system_clock::now() + Seconds(2);
+    request.mutable_client_add()->set_expires_at(std::chrono::system_clock::to_time_t(soon));
+    use_link("guest", server->ask(request).client_link().link());
+    auto& client = start_client(mapping_toml("web", service.address()), "", "guest");
+    const auto port = client.listening("web");
+    ASSERT_NE(port, 0);
+    EXPECT_TRUE(eventually([&] { return session_list().sessions_size() == 0; }));
+    EXPECT_TRUE(eventually([&] { return mapping_list().mappings_size() == 0; }));
+    EXPECT_THROW((void)Peer::connect(port), std::system_error);
+    EXPECT_TRUE(eventually([&] { return logs.has({"client1", "has expired"}); }));
+
+    auto& late = start_client(mapping_toml("web", service.address()), "", "guest");
+    ASSERT_TRUE(eventually([&] { return late.stopped(); }));
+    ASSERT_TRUE(late.failure());
+    EXPECT_THAT(late.failure()->message, HasSubstr("expired"));
+}
+
 TEST_F(TunnelTest, AClosedSessionComesBackByItself) {
     const Service service(echo);
     start_server();

@@ -137,6 +137,19 @@ TEST_P(BothModes, ASlowReaderGetsEveryByteAndHoldsBackTheSender) {
     EXPECT_EQ(visitor.receive_all().end, End::orderly);
 }
 
+TEST_F(TunnelTest, TheIpv6WildcardServesBothFamilies) {
+    const Service service(echo);
+    start_server("public_host = \"localhost\"\nlisten = [\"[::]:0\"]\nbind = [\"::\"]\n");
+    auto& client = start_client(mapping_toml("service", "localhost:" + std::to_string(service.port())));
+    const auto port = client.listening("service");
+    ASSERT_NE(port, 0);
+    EXPECT_EQ(client.state("service").public_address, "localhost:" + std::to_string(port));
+    auto visitor = Peer::connect(port);
+    ASSERT_TRUE(visitor.send("over IPv4"));
+    EXPECT_EQ(visitor.receive_text(9), "over IPv4");
+    EXPECT_THAT(connection_list().connections(0).visitor(), testing::StartsWith("127.0.0.1:"));
+}
+
 TEST_P(BothModes, AnEncryptedMappingShowsNothingOnTheWireAndAPlainOneDoes) {
     const Service service(echo);
     start_server();

@@ -12,11 +12,16 @@ namespace tunnel::test {
 
 namespace {
 
-constexpr std::string_view loopback_only = R"(public_host = "127.0.0.1"
-listen = ["127.0.0.1:0"]
-bind = ["127.0.0.1"]
-workers = 2
-)";
+// What the options leave out.
+std::string with_defaults(const std::string& options) {
+    std::string text = "workers = 2\n";
+    for (const auto* line :
+         {"public_host = \"127.0.0.1\"", "listen = [\"127.0.0.1:0\"]", "bind = [\"127.0.0.1\"]"}) {
+        const std::string key(line, std::string_view(line).find(' '));
+        if (options.find(key + " =") == std::string::npos) text += std::string(line) + "\n";
+    }
+    return text + options;
+}
 
 Result<server::ServerConfig> load(const config::ServerPaths& paths) {
     auto config = server::load_server_config(paths);
@@ -55,8 +60,8 @@ RunningServer::~RunningServer() {
 }
 
 void RunningServer::write_config(const std::string& options) const {
-    const auto text = std::string(loopback_only) + options;
-    if (auto ok = config::write_private_file(paths_.config, text, config::Overwrite::yes); !ok)
+    if (auto ok = config::write_private_file(paths_.config, with_defaults(options), config::Overwrite::yes);
+        !ok)
         throw std::runtime_error(ok.error().message);
 }
 

@@ -1,5 +1,6 @@
 #include "tests/integration/support/tunnel_test.hpp"
 
+#include <signal.h>
 #include <stdlib.h>
 
 #include "common/config/join_link.hpp"
@@ -19,6 +20,8 @@ proto::MappingQuery query(const std::string& name) {
 INSTANTIATE_TEST_SUITE_P(Mode, BothModes, testing::Bool(), mode_name);
 
 TunnelTest::TunnelTest() {
+    // As both programs do: splice(2) has no flag against it.
+    (void)::signal(SIGPIPE, SIG_IGN);
     std::string name = (std::filesystem::temp_directory_path() / "tunnel-it-XXXXXX").string();
     if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make a folder");
     folder = name;
