@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 
 #include "common/net/deadline.hpp"
 #include "common/net/socket.hpp"
@@ -12,28 +13,61 @@ namespace {
 
 constexpr auto head_start = std::chrono::milliseconds(250);
 
+struct Attempt {
+    Attempt(const asio::any_io_executor& executor, const tcp::endpoint& to) : address(to), socket(executor) {}
+    tcp::endpoint address;
+    tcp::socket socket;
+    std::optional<std::error_code> result;
+};
+
 // What several attempts in flight tell the coroutine that waits for the first of them. Shared with the
 // handlers, which may run after it has gone.
 struct Race {
     explicit Race(const asio::any_io_executor& executor) : changed(executor) {}
     asio::steady_timer changed;  // cancelled whenever an attempt ends
-    std::vector<std::shared_ptr<tcp::socket>> attempts;
-    std::shared_ptr<tcp::socket> winner;
+    std::vector<std::shared_ptr<Attempt>> attempts;
+    std::shared_ptr<Attempt> winner;
     std::size_t ended = 0;
-    std::vector<std::string> failures;
+};
+
+// Ends what still runs, however the coroutine that waits for it ends: an attempt left to itself would keep
+// its thread's loop, and so the program's end, waiting until the kernel gives up.
+class RaceEnd {
+  public:
+    explicit RaceEnd(std::shared_ptr<Race> race) : race_(std::move(race)) {}
+    RaceEnd(const RaceEnd&) = delete;
+    RaceEnd& operator=(const RaceEnd&) = delete;
+    ~RaceEnd() {
+        std::error_code ignored;
+        for (auto& attempt : race_->attempts) attempt->socket.close(ignored);
+    }
+
+  private:
+    std::shared_ptr<Race> race_;
 };
 
 void start_attempt(const std::shared_ptr<Race>& race, const tcp::endpoint& address) {
-    auto socket = std::make_shared<tcp::socket>(race->changed.get_executor());
-    race->attempts.push_back(socket);
-    socket->async_connect(address, [race, socket, address](const std::error_code& error) {
+    auto attempt = std::make_shared<Attempt>(race->changed.get_executor(), address);
+    race->attempts.push_back(attempt);
+    attempt->socket.async_connect(address, [race, attempt](const std::error_code& error) {
         ++race->ended;
-        if (!error && !race->winner)
-            race->winner = socket;
-        else if (error)
-            race->failures.push_back(fmt::format("{}: {}", to_text(address), error.message()));
+        attempt->result = error;
+        if (!error && !race->winner) race->winner = attempt;
         race->changed.cancel();
     });
+}
+
+// What each address said, or that it said nothing.
+tl::unexpected<Error> failure_of(const Race& race, Clock::duration limit) {
+    std::vector<std::string> failures;
+    for (const auto& attempt : race.attempts) {
+        const auto said = attempt->result
+                              ? attempt->result->message()
+                              : fmt::format("no answer within {}",
+                                            format_duration(std::chrono::duration_cast<Millis>(limit)));
+        failures.push_back(fmt::format("{}: {}", to_text(attempt->address), said));
+    }
+    return fail(race.ended == 0 ? Errc::timeout : Errc::unavailable, "{}", fmt::join(failures, "; "));
 }
 
 // How long until the next address gets its turn, or the whole time is over.
@@ -98,31 +132,23 @@ awaitable<Result<std::vector<asio::ip::address>>> Resolver::query(std::string ho
 }
 
 awaitable<Result<UniqueFd>> dial(Endpoints addresses, Clock::duration limit) {
+    if (addresses.empty()) co_return fail(Errc::unavailable, "there is no address to connect to");
     const auto race = std::make_shared<Race>(co_await asio::this_coro::executor);
+    const RaceEnd end_of_race(race);
     const auto end = Clock::now() + limit;
     while (!race->winner && Clock::now() < end) {
         const bool all_started = race->attempts.size() == addresses.size();
         if (all_started && race->ended == addresses.size()) break;
         if (!all_started) start_attempt(race, addresses[race->attempts.size()]);
-        const auto ended_before = race->ended;
         race->changed.expires_after(patience(end, race->attempts.size() < addresses.size()));
-        if (race->ended == ended_before) co_await race->changed.async_wait(use_result);
+        co_await race->changed.async_wait(use_result);
     }
-    std::error_code ignored;
-    for (auto& attempt : race->attempts) {
-        if (attempt != race->winner) attempt->close(ignored);
-    }
-    if (race->winner) {
-        race->winner->native_non_blocking(true, ignored);
-        UniqueFd fd(race->winner->release(ignored));
-        race->winner.reset();
-        if (!ignored) co_return std::move(fd);
-    }
-    if (race->failures.empty())
-        co_return fail(Errc::timeout, "{} did not answer within {}",
-                       addresses.empty() ? "?" : to_text(addresses.front()),
-                       format_duration(std::chrono::duration_cast<Millis>(limit)));
-    co_return fail(Errc::unavailable, "{}", fmt::join(race->failures, "; "));
+    if (!race->winner) co_return failure_of(*race, limit);
+    std::error_code error;
+    race->winner->socket.native_non_blocking(true, error);
+    UniqueFd fd(race->winner->socket.release(error));
+    if (error) co_return fail_errno(error.value(), "cannot use the new connection");
+    co_return std::move(fd);
 }
 
 }  // namespace tunnel::net
