@@ -1,5 +1,7 @@
 #include "common/net/deadline.hpp"
 
+#include <utility>
+
 namespace tunnel::net {
 
 Deadline::Deadline(const asio::any_io_executor& executor, Clock::duration after,
@@ -10,7 +12,9 @@ Deadline::Deadline(const asio::any_io_executor& executor, Clock::duration after,
     state_->timer.async_wait([state = state_](const std::error_code& error) {
         if (error || !state->on_expiry) return;
         state->expired = true;
-        state->on_expiry();
+        // Taken out first: what runs may end the Deadline, which would destroy the function under its feet.
+        const auto action = std::exchange(state->on_expiry, nullptr);
+        action();
     });
 }
 
