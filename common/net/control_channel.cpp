@@ -73,6 +73,10 @@ void ControlChannel::close(const wire::Goodbye& goodbye, Error reason) {
 void ControlChannel::abort(Error reason) {
     if (ended_) return;
     ended_ = std::move(reason);
+    // Cancelling alone would miss a write whose wait is over but which has not gone on yet: it could then
+    // wait for a peer that reads no more.
+    shut_down(socket_.native_handle(), Half::read);
+    shut_down(socket_.native_handle(), Half::write);
     socket_.cancel();
     output_ready_.cancel();
     heartbeat_.cancel();
@@ -104,39 +108,47 @@ Status ControlChannel::take_input(const MessageHandler& on_message) {
     for (;;) {
         const auto n = session_.read(plain);
         if (!n) return pass(n.error());
-        if (*n == 0) return {};
+        if (*n == 0 || ended_) return {};
+        // A peer that has not heard the goodbye yet may go on for a while; that must not fill the session.
+        if (closing_) continue;
         std::vector<wire::ControlMessage> messages;
         auto ok = link_.receive(BytesView(plain).first(*n), Clock::now(), messages);
         for (const auto& message : messages) {
-            if (ended_ || closing_) return {};
+            if (ended_ || closing_) break;
             on_message(message);
         }
         flush();
         heartbeat_.cancel();  // its deadline may be nearer now
-        if (!ok) return ok;
+        if (!ok && !closing_) return ok;
     }
 }
 
 awaitable<void> ControlChannel::read_loop(MessageHandler on_message) {
     std::array<Byte, read_size> buffer;
     auto ok = take_input(on_message);  // what the handshake had read already
-    while (ok && !ended_) {
+    for (;;) {
+        if (!ok) input_ended(ok.error());
+        if (ended_) co_return;
         const auto n = co_await read_some(socket_, buffer);
-        if (!n && ended_) break;
-        if (!n) {
+        if (ended_) co_return;
+        if (n) {
+            session_.feed(BytesView(buffer).first(*n));
+            ok = take_input(on_message);
+        } else {
             ok = pass(n.error());
-            break;
         }
-        session_.feed(BytesView(buffer).first(*n));
-        ok = take_input(on_message);
     }
-    if (ok || ended_) co_return;
-    auto reason = std::move(ok.error());
+}
+
+void ControlChannel::input_ended(const Error& reason) {
     const bool our_verdict =
         reason.code == Errc::protocol || reason.code == Errc::limit || reason.code == Errc::version;
-    if (our_verdict && !closing_)
-        co_return close({wire::Goodbye::Code::protocol_error, reason.message}, reason);
-    abort(closing_ ? *closing_ : reason);
+    if (closing_)
+        abort(*closing_);
+    else if (our_verdict)
+        close({wire::Goodbye::Code::protocol_error, reason.message}, reason);
+    else
+        abort(reason);
 }
 
 awaitable<void> ControlChannel::write_loop() {
@@ -159,21 +171,29 @@ awaitable<void> ControlChannel::write_loop() {
 }
 
 awaitable<void> ControlChannel::heartbeat_loop() {
-    while (!ended_) {
-        if (closing_) {
-            heartbeat_.expires_after(goodbye_time);
-            const auto [error] = co_await heartbeat_.async_wait(use_result);
-            if (!error) abort(*closing_);
-            co_return;
-        }
+    while (!ended_ && !closing_) {
         if (auto ok = link_.tick(Clock::now()); !ok) co_return abort(ok.error());
         flush();
-        heartbeat_.expires_at(link_.deadline());
-        co_await heartbeat_.async_wait(use_result);
-        const auto state = co_await asio::this_coro::cancellation_state;
-        if (state.cancelled() != asio::cancellation_type::none)
-            co_return abort({Errc::closed, "cancelled", 0});
+        if (ended_) co_return;
+        const bool going_on = co_await heartbeat_wait(link_.deadline());
+        if (!going_on) co_return;
     }
+    // Whatever the peer says meanwhile wakes this, too, and must not prolong it.
+    const auto end = Clock::now() + goodbye_time;
+    while (!ended_ && Clock::now() < end) {
+        const bool going_on = co_await heartbeat_wait(end);
+        if (!going_on) co_return;
+    }
+    if (!ended_) abort(*closing_);
+}
+
+awaitable<bool> ControlChannel::heartbeat_wait(TimePoint until) {
+    heartbeat_.expires_at(until);
+    co_await heartbeat_.async_wait(use_result);
+    const auto state = co_await asio::this_coro::cancellation_state;
+    if (state.cancelled() == asio::cancellation_type::none) co_return true;
+    abort({Errc::closed, "cancelled", 0});
+    co_return false;
 }
 
 }  // namespace tunnel::net

@@ -46,7 +46,10 @@ class ControlChannel {
     awaitable<void> read_loop(MessageHandler on_message);
     awaitable<void> write_loop();
     awaitable<void> heartbeat_loop();
+    // Until the time, or until somebody cancels the timer; false when the whole task was cancelled.
+    awaitable<bool> heartbeat_wait(TimePoint until);
     Status take_input(const MessageHandler& on_message);
+    void input_ended(const Error& reason);
     void close(const wire::Goodbye& goodbye, Error reason);
     void flush();
 
@@ -55,8 +58,8 @@ class ControlChannel {
     wire::ControlLink link_;
     Bytes outgoing_;                   // TLS bytes not yet given to the socket
     asio::steady_timer output_ready_;  // cancelled when there is something to write or the channel ends
-    asio::steady_timer heartbeat_;
-    std::optional<Error> closing_;  // why the channel ends once all output has left
+    asio::steady_timer heartbeat_;     // cancelled when its deadline may have changed or the channel ends
+    std::optional<Error> closing_;     // why the channel ends once all output has left
     std::optional<Error> ended_;
 };
 
