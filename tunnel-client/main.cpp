@@ -32,8 +32,13 @@ struct Options {
     bool no_encrypt = false;
 };
 
+// Not fmt::print, which throws when nobody can read standard error any more.
+void say(const std::string& line) {
+    std::fputs((line + "\n").c_str(), stderr);
+}
+
 int fail_with(const std::string& message, Exit code) {
-    fmt::print(stderr, "tunnel-client: {}\n", message);
+    say(fmt::format("tunnel-client: {}", message));
     return code;
 }
 
@@ -46,7 +51,7 @@ Result<config::ClientPaths> paths_of(const Options& options) {
 }
 
 int report(const std::vector<config::Problem>& problems) {
-    for (const auto& problem : problems) fmt::print(stderr, "{}\n", config::to_string(problem));
+    for (const auto& problem : problems) say(config::to_string(problem));
     return exit_usage;
 }
 
@@ -57,23 +62,38 @@ void hide_links(int argc, char** argv) {
     }
 }
 
+// Turns the terminal's echo off as long as it lives. Before the prompt, and without discarding input, so that
+// a link pasted at once is neither shown nor lost.
+class SilentTerminal {
+  public:
+    SilentTerminal() {
+        if (::tcgetattr(STDIN_FILENO, &before_) != 0) return;
+        termios silent = before_;
+        silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+        changed_ = ::tcsetattr(STDIN_FILENO, TCSANOW, &silent) == 0;
+    }
+    SilentTerminal(const SilentTerminal&) = delete;
+    SilentTerminal& operator=(const SilentTerminal&) = delete;
+    ~SilentTerminal() {
+        if (changed_) ::tcsetattr(STDIN_FILENO, TCSANOW, &before_);
+    }
+
+  private:
+    termios before_{};
+    bool changed_ = false;
+};
+
 // From the terminal without echo, or from standard input.
 std::string read_link() {
-    const bool terminal = ::isatty(STDIN_FILENO) != 0;
-    termios before{};
-    if (terminal) {
-        fmt::print(stderr, "join link (from tunnelctl client add NAME): ");
-        ::tcgetattr(STDIN_FILENO, &before);
-        termios silent = before;
-        silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
-        ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
-    }
     std::string link;
-    std::getline(std::cin, link);
-    if (terminal) {
-        ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
-        fmt::print(stderr, "\n");
+    if (::isatty(STDIN_FILENO) == 0) {
+        std::getline(std::cin, link);
+        return link;
     }
+    const SilentTerminal silent;
+    std::fputs("join link (from tunnelctl client add NAME): ", stderr);
+    std::getline(std::cin, link);
+    std::fputs("\n", stderr);
     return link;
 }
 
@@ -103,7 +123,7 @@ int check(const Options& options) {
     if (!paths) return fail_with(paths.error().message, exit_usage);
     auto config = client::load_client_config(*paths);
     if (!config) return report(config.error());
-    for (const auto& warning : config->warnings) fmt::print(stderr, "warning: {}\n", warning);
+    for (const auto& warning : config->warnings) say(fmt::format("warning: {}", warning));
     fmt::print("{}: ok\n", paths->config);
     return exit_done;
 }

@@ -27,8 +27,13 @@ struct Options {
     std::vector<std::string> listen;
 };
 
+// Not fmt::print, which throws when nobody can read standard error any more.
+void say(const std::string& line) {
+    std::fputs((line + "\n").c_str(), stderr);
+}
+
 int fail_with(const std::string& message, Exit code) {
-    fmt::print(stderr, "tunnel-server: {}\n", message);
+    say(fmt::format("tunnel-server: {}", message));
     return code;
 }
 
@@ -69,7 +74,7 @@ int check(const Options& options) {
     if (!paths) return fail_with(paths.error().message, exit_usage);
     auto config = server::load_server_config(*paths);
     if (!config) {
-        for (const auto& problem : config.error()) fmt::print(stderr, "{}\n", config::to_string(problem));
+        for (const auto& problem : config.error()) say(config::to_string(problem));
         return exit_usage;
     }
     if (auto identity = server::load_identity(config->tls); !identity)
@@ -83,7 +88,7 @@ int run(const Options& options) {
     if (!paths) return fail_with(paths.error().message, exit_usage);
     auto config = server::load_server_config(*paths);
     if (!config) {
-        for (const auto& problem : config.error()) fmt::print(stderr, "{}\n", config::to_string(problem));
+        for (const auto& problem : config.error()) say(config::to_string(problem));
         return exit_usage;
     }
     net::prepare_process();

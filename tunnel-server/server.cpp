@@ -185,8 +185,10 @@ net::awaitable<void> Server::sweep_loop() {
 net::awaitable<void> Server::stop_loop() {
     while (stop_requests_ == 0) co_await stop_requested_.async_wait(net::use_result);
     mappings_->close_all();
-    tunnel_port_->close();
+    // The tunnel port stays open meanwhile: visitors who came before are still waiting for their data
+    // connections.
     co_await drain();
+    tunnel_port_->close();
     co_await sessions_->shut_down();
     co_await admin_socket_->stop();
     tasks_.cancel();
@@ -195,14 +197,20 @@ net::awaitable<void> Server::stop_loop() {
     log_.info("server stopped");
 }
 
+net::awaitable<std::size_t> Server::unfinished_visitors() {
+    const auto waiting = sessions_->waiting();
+    const auto running = co_await workers_.running_relays();
+    co_return waiting + running;
+}
+
 net::awaitable<void> Server::drain() {
     const auto end = Clock::now() + config_.drain;
-    auto running = co_await workers_.running_relays();
+    auto running = co_await unfinished_visitors();
     log_.info("draining", {{"visitors", running}, {"limit", format_duration(config_.drain)}});
     while (running > 0 && stop_requests_ < 2 && Clock::now() < end) {
         stop_requested_.expires_after(drain_check_interval);
         co_await stop_requested_.async_wait(net::use_result);
-        running = co_await workers_.running_relays();
+        running = co_await unfinished_visitors();
     }
     if (running > 0) co_await workers_.abort_relays(net::RelayEnd::drained);
     log_.info("drained", {{"cut", running}});

@@ -87,6 +87,8 @@ bool Relay::fail_side(Side side, int error) {
 }
 
 awaitable<void> Relay::to_data() {
+    co_await asio::this_coro::throw_if_cancelled(false);  // see notice_cancellation()
+    if (failure_) co_return;                              // aborted before it ran
     // Not a conditional expression: GCC 12 destroys awaitables in one twice.
     bool ended = false;
     if (records_)
@@ -97,6 +99,8 @@ awaitable<void> Relay::to_data() {
 }
 
 awaitable<void> Relay::to_outer(Prologue prologue) {
+    co_await asio::this_coro::throw_if_cancelled(false);
+    if (failure_) co_return;  // the other direction began first and found its socket broken
     if (prologue) {
         auto refusal = co_await prologue(data_);
         if (refusal) fail(refusal->end, std::move(refusal->detail));
@@ -123,20 +127,20 @@ awaitable<void> Relay::finish_direction(Side from) {
 
 awaitable<void> Relay::watch_for_reset(Side side) {
     // This direction reads no more, so nothing else would notice that its source went away for good.
-    while (!failure_ && directions_ended_ < 2) {
-        const auto [error] = co_await socket(side).async_wait(Descriptor::wait_error, use_result);
-        if (error || failure_ || directions_ended_ == 2) co_return;
-        pollfd state{fd(side), 0, 0};
-        if (::poll(&state, 1, 0) > 0 && (state.revents & POLLERR) != 0) {
-            int reason = 0;
-            socklen_t size = sizeof reason;
-            (void)::getsockopt(fd(side), SOL_SOCKET, SO_ERROR, &reason, &size);
-            fail_side(side, reason != 0 ? reason : ECONNRESET);
-            co_return;
-        }
-        // Urgent data wakes this wait too; with some pending it would do so for ever.
-        co_return;
-    }
+    const auto [error] = co_await socket(side).async_wait(Descriptor::wait_error, use_result);
+    if (error || failure_ || directions_ended_ == 2) co_return;
+    // Urgent data wakes this wait too; with some pending it would do so for ever, so there is no second one.
+    check_for_reset(side);
+}
+
+bool Relay::check_for_reset(Side side) {
+    pollfd state{fd(side), 0, 0};
+    if (::poll(&state, 1, 0) <= 0 || (state.revents & POLLERR) == 0) return false;
+    int reason = 0;
+    socklen_t size = sizeof reason;
+    (void)::getsockopt(fd(side), SOL_SOCKET, SO_ERROR, &reason, &size);
+    fail_side(side, reason != 0 ? reason : ECONNRESET);
+    return true;
 }
 
 }  // namespace tunnel::net

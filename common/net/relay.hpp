@@ -13,7 +13,8 @@
 // That holds even when this process is killed: both sockets are set to reset on close until the relay has
 // finished well.
 //
-// One worker's thread. Owner: the coroutine that awaits run().
+// One worker's thread. Owner: the coroutine that awaits run(). The process ignores SIGPIPE
+// (prepare_process()): splice(2) knows no MSG_NOSIGNAL.
 
 #include <functional>
 #include <optional>
@@ -102,11 +103,16 @@ class Relay {
     awaitable<void> send(Side to, BytesView bytes);
     // Lets other connections of this worker have their turn.
     awaitable<void> yield();
+    // Makes a failure of the task's cancellation, which throws nothing here: it could come between two waits,
+    // and an exception would leave both sockets open until the relay goes.
+    awaitable<void> notice_cancellation();
+    // Neither waits for anything once the relay has failed.
     awaitable<void> readable(Side side);
     awaitable<void> writable(Side side);
 
     awaitable<void> finish_direction(Side from);
     awaitable<void> watch_for_reset(Side side);
+    bool check_for_reset(Side side);
     bool fail(RelayEnd end, std::string detail);
     bool fail_side(Side side, int error);
 

@@ -47,14 +47,22 @@ bool would_block(int error) {
 
 awaitable<void> Relay::yield() {
     co_await asio::post(asio::use_awaitable);
+    co_await notice_cancellation();
+}
+
+awaitable<void> Relay::notice_cancellation() {
+    const auto state = co_await asio::this_coro::cancellation_state;
+    if (state.cancelled() != asio::cancellation_type::none) fail(RelayEnd::closed, "cancelled");
 }
 
 awaitable<void> Relay::readable(Side side) {
+    if (failure_) co_return;
     const auto [error] = co_await socket(side).async_wait(Descriptor::wait_read, use_result);
     if (error) fail(RelayEnd::closed, "cancelled");
 }
 
 awaitable<void> Relay::writable(Side side) {
+    if (failure_) co_return;
     const auto [error] = co_await socket(side).async_wait(Descriptor::wait_write, use_result);
     if (error) fail(RelayEnd::closed, "cancelled");
 }

@@ -1,6 +1,8 @@
 #include "tunnel-client/data/data_plane.hpp"
 
+#include "common/net/deadline.hpp"
 #include "common/net/relay.hpp"
+#include "common/net/stream_io.hpp"
 #include "tunnel-client/data/data_connection.hpp"
 
 namespace tunnel::client {
@@ -8,6 +10,9 @@ namespace tunnel::client {
 namespace {
 
 using Code = wire::StreamAnswer::Code;
+
+constexpr Seconds refusal_limit{5};
+constexpr std::size_t discard_size = 16 * 1024;
 
 // The service's socket, or the answer that tells the server why there is none.
 net::awaitable<tl::expected<net::UniqueFd, wire::StreamAnswer>> dial_service(net::Resolver& resolver,
@@ -30,6 +35,19 @@ net::awaitable<tl::expected<net::UniqueFd, wire::StreamAnswer>> dial_service(net
     co_return tl::unexpected(wire::StreamAnswer{
         Code::connect_failed, fmt::format("the service {} does not answer ({}): is it running?",
                                           tunnel::to_string(service->address), fd.error().message)});
+}
+
+// The server reads the refusal only if our close does not reset the connection, which it would with the
+// visitor's bytes unread; the server ends its side as soon as it has read.
+net::awaitable<void> close_after_reading(net::Worker& worker, net::UniqueFd fd) {
+    net::shut_down(fd.get(), net::Half::write);
+    net::Descriptor socket(worker.executor(), fd.release());
+    const net::Deadline deadline(worker.executor(), refusal_limit, [&socket] { socket.cancel(); });
+    Bytes discarded(discard_size);
+    for (;;) {
+        const auto n = co_await net::read_some(socket, discarded);
+        if (!n) co_return;
+    }
 }
 
 }  // namespace
@@ -75,6 +93,7 @@ net::awaitable<void> DataPlane::serve(PerWorker& at, DataJob job) {
                   {{"mapping", stream->open.mapping},
                    {"visitor", stream->open.visitor},
                    {"reason", service ? answered.error().message : service.error().reason}});
+        co_await close_after_reading(worker, std::move(stream->fd));
         co_return;
     }
     const auto open = stream->open;

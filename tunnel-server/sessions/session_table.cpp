@@ -338,6 +338,12 @@ std::optional<Presence> SessionTable::presence(const std::string& client) const 
     return best;
 }
 
+std::size_t SessionTable::waiting() const {
+    std::size_t count = 0;
+    for (const auto& [key, seat] : seats_) count += seat.session != nullptr ? seat.waiting.size() : 0;
+    return count;
+}
+
 void SessionTable::set_settings(SessionSettings settings) {
     settings_ = std::move(settings);
     for (auto& [key, seat] : seats_) {

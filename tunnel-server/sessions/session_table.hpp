@@ -57,6 +57,8 @@ class SessionTable final : public SessionEvents {
     // "connected", "away", or nothing.
     std::optional<Presence> presence(const std::string& client) const;
     const SessionCounters& counters() const { return counters_; }
+    // Visitors of connected clients who wait for a data connection.
+    std::size_t waiting() const;
     void set_settings(SessionSettings settings);
 
     // Once a second or so: ends waits and graces that are over.

@@ -1,0 +1,138 @@
+#include "tests/unit/common/net/relay_chain.hpp"
+
+#include "common/core/secret.hpp"
+
+namespace tunnel::net::test {
+
+namespace {
+
+RecordLayers layers_of(const tls::DirectionKeys& seal, const tls::DirectionKeys& open, std::uint64_t limit) {
+    const auto factory = tls::AeadFactory::best();
+    return {tls::RecordSealer(factory, seal, limit), tls::RecordOpener(factory, open, limit)};
+}
+
+tls::StreamKeys stream_keys() {
+    const Bytes ticket(32, 0x42);
+    return tls::derive_stream_keys(Secret(BytesView(ticket)), TicketNumber{7}, tls::StreamNonce{1},
+                                   tls::StreamNonce{2});
+}
+
+std::optional<RecordLayers> take(std::optional<LayerPair>& layers, RecordLayers LayerPair::*side) {
+    if (!layers) return std::nullopt;
+    return std::move(*layers.*side);
+}
+
+}  // namespace
+
+LayerPair::LayerPair(std::uint64_t record_limit)
+    : server(layers_of(stream_keys().to_client, stream_keys().to_server, record_limit)),
+      client(layers_of(stream_keys().to_server, stream_keys().to_client, record_limit)) {}
+
+RunningRelay::RunningRelay(TestLoop& loop, Lent& lent, UniqueFd outer, UniqueFd data,
+                           std::optional<RecordLayers> records)
+    : relay_(loop.executor(), lent.resources(), std::move(outer), std::move(data), std::move(records)) {}
+
+awaitable<void> RunningRelay::run(Relay::Prologue prologue) {
+    auto pending = relay_.run(std::move(prologue));
+    auto result = co_await std::move(pending);
+    result_ = std::move(result);
+}
+
+std::string ChainPlan::text() const {
+    return fmt::format("{}\n  visitor: {}\n  service: {}\n  outer buffers {}/{}, data buffers {}/{}",
+                       mode == Mode::plain ? "plain" : "encrypted", visitor.text(), service.text(),
+                       outer_buffers.send, outer_buffers.receive, data_buffers.send, data_buffers.receive);
+}
+
+Chain::Chain(TestLoop& used_loop, Lent& lent, ChainPlan chain_plan, Data data)
+    : plan(chain_plan),
+      loop(used_loop),
+      visitor_leg_(plan.outer_buffers),
+      service_leg_(plan.outer_buffers),
+      server_data_(plan.data_buffers),
+      client_data_(data == Data::cut ? std::optional<TcpPair>(plan.data_buffers) : std::nullopt),
+      layers_(plan.mode == Mode::encrypted ? std::optional<LayerPair>(std::in_place) : std::nullopt),
+      visitor(loop.executor(), std::move(visitor_leg_.near), plan.visitor),
+      service(loop.executor(), std::move(service_leg_.far), plan.service),
+      server_side(loop, lent, std::move(visitor_leg_.far), std::move(server_data_.far),
+                  take(layers_, &LayerPair::server)),
+      client_side(loop, lent, std::move(service_leg_.near),
+                  std::move(client_data_ ? client_data_->near : server_data_.near),
+                  take(layers_, &LayerPair::client)) {
+    if (client_data_) {
+        server_end = std::move(server_data_.near);
+        client_end = std::move(client_data_->far);
+    }
+    visitor.set_peer(service);
+    service.set_peer(visitor);
+}
+
+void Chain::start() {
+    loop.spawn(server_side.run());
+    loop.spawn(client_side.run());
+    loop.spawn(visitor.run());
+    loop.spawn(service.run());
+}
+
+namespace {
+
+void expect_relay_complete(const RunningRelay& side, std::uint64_t from_outer, std::uint64_t to_outer) {
+    ASSERT_TRUE(side.result());
+    EXPECT_EQ(to_string(side.result()->end), to_string(RelayEnd::finished)) << side.result()->detail;
+    EXPECT_EQ(side.result()->detail, "");
+    EXPECT_EQ(side.result()->from_outer, from_outer);
+    EXPECT_EQ(side.result()->to_outer, to_outer);
+}
+
+void expect_party_complete(const Party& party, std::size_t expected) {
+    EXPECT_EQ(party.sent(), party.plan().to_send);
+    EXPECT_EQ(party.received(), expected);
+    EXPECT_FALSE(party.corrupted());
+    EXPECT_TRUE(party.got_eof());
+    EXPECT_FALSE(party.got_reset());
+    EXPECT_FALSE(party.is_broken()) << "a reset came after the orderly end";
+}
+
+void expect_party_broken(const Party& party, const Party& peer) {
+    EXPECT_FALSE(party.corrupted());
+    EXPECT_LE(party.received(), peer.sent());
+    if (party.has_reset()) return;
+    EXPECT_TRUE(party.got_reset());
+    EXPECT_FALSE(party.got_eof()) << "a broken transfer was taken for a complete one";
+}
+
+}  // namespace
+
+void expect_complete(const Chain& chain) {
+    const auto in = chain.plan.visitor.to_send;
+    const auto out = chain.plan.service.to_send;
+    {
+        SCOPED_TRACE("the visitor");
+        expect_party_complete(chain.visitor, out);
+    }
+    {
+        SCOPED_TRACE("the service");
+        expect_party_complete(chain.service, in);
+    }
+    {
+        SCOPED_TRACE("the server's relay");
+        expect_relay_complete(chain.server_side, in, out);
+    }
+    SCOPED_TRACE("the client's relay");
+    expect_relay_complete(chain.client_side, out, in);
+}
+
+void expect_broken(const Chain& chain) {
+    {
+        SCOPED_TRACE("the visitor");
+        expect_party_broken(chain.visitor, chain.service);
+    }
+    SCOPED_TRACE("the service");
+    expect_party_broken(chain.service, chain.visitor);
+    ASSERT_TRUE(chain.server_side.result());
+    ASSERT_TRUE(chain.client_side.result());
+    EXPECT_NE(chain.server_side.result()->end, RelayEnd::finished);
+    EXPECT_NE(chain.client_side.result()->end, RelayEnd::finished);
+}
+
+}  // namespace tunnel::net::test

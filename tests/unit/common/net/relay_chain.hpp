@@ -1,0 +1,94 @@
+#pragma once
+// Two relays back to back as in production: visitor <-> server's relay <-data connection-> client's relay <->
+// service, all on one loop and, as on one worker, with shared scratch memory and pipes.
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "common/net/relay.hpp"
+#include "common/net/worker.hpp"
+#include "tests/unit/common/net/party.hpp"
+#include "tests/unit/common/net/test_loop.hpp"
+#include "tests/unit/common/net/test_sockets.hpp"
+
+namespace tunnel::net::test {
+
+enum class Mode { plain, encrypted };
+
+// Both ends' record layers, as the key schedule makes them.
+struct LayerPair {
+    explicit LayerPair(std::uint64_t record_limit = tls::default_record_limit);
+    RecordLayers server;
+    RecordLayers client;
+};
+
+// What a worker lends to its relays.
+struct Lent {
+    explicit Lent(PipePool::Limits limits = {}) : pipes(limits) {}
+    PipePool pipes;
+    ScratchBuffers scratch;
+    Relay::Resources resources() { return {pipes, scratch}; }
+};
+
+// Awaits relay.run() and keeps what it returns.
+class RunningRelay {
+  public:
+    RunningRelay(TestLoop& loop, Lent& lent, UniqueFd outer, UniqueFd data,
+                 std::optional<RecordLayers> records);
+    Relay& relay() { return relay_; }
+    awaitable<void> run(Relay::Prologue prologue = nullptr);
+    const std::optional<RelayResult>& result() const { return result_; }
+
+  private:
+    Relay relay_;
+    std::optional<RelayResult> result_;
+};
+
+struct ChainPlan {
+    Mode mode = Mode::plain;
+    PartyPlan visitor;
+    PartyPlan service;
+    BufferSizes outer_buffers;
+    BufferSizes data_buffers;
+    std::string text() const;
+};
+
+class Chain {
+  public:
+    // The data connection runs from socket to socket, or through the two ends of a `cut` one, between which
+    // the caller puts something.
+    enum class Data { joined, cut };
+    Chain(TestLoop& loop, Lent& lent, ChainPlan plan, Data data = Data::joined);
+
+    // Spawns all four on the loop.
+    void start();
+    bool relays_ended() const { return server_side.result() && client_side.result(); }
+
+    ChainPlan plan;
+    TestLoop& loop;
+
+  private:
+    TcpPair visitor_leg_;
+    TcpPair service_leg_;
+    TcpPair server_data_;
+    std::optional<TcpPair> client_data_;
+    std::optional<LayerPair> layers_;
+
+  public:
+    Party visitor;
+    Party service;
+    RunningRelay server_side;
+    RunningRelay client_side;
+    // Data::cut only: where the server's and the client's halves of the data connection end.
+    UniqueFd server_end;
+    UniqueFd client_end;
+};
+
+// Every byte arrived once, in order and unaltered, both ends saw an orderly end, and the counters say so.
+void expect_complete(const Chain& chain);
+// Both parties were told that the connection broke, and what they got until then is the beginning of what was
+// sent.
+void expect_broken(const Chain& chain);
+
+}  // namespace tunnel::net::test

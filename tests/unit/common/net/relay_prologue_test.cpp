@@ -1,0 +1,179 @@
+// What runs on the data connection before bytes flow from it: the server waits there for the client's answer
+// while the visitor's first bytes are already on their way.
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+
+#include "common/net/socket.hpp"
+#include "common/net/stream_io.hpp"
+#include "tests/unit/common/net/relay_chain.hpp"
+
+namespace tunnel::net {
+namespace {
+
+using namespace test;
+
+constexpr std::string_view ready = "ready";
+constexpr std::string_view refused = "sorry";
+
+// As the server does it, without the record around the answer.
+awaitable<std::optional<Relay::Refusal>> read_plain_answer(Descriptor& data) {
+    Bytes answer(ready.size());
+    const auto ok = co_await read_exactly(data, answer);
+    if (!ok) co_return Relay::Refusal{RelayEnd::no_answer, ok.error().message};
+    if (text_of(answer) == ready) co_return std::nullopt;
+    co_return Relay::Refusal{RelayEnd::refused, std::string(text_of(answer))};
+}
+
+class RelayPrologue : public testing::TestWithParam<Mode> {
+  protected:
+    ~RelayPrologue() override { EXPECT_EQ(lent_.pipes.leased(), 0u); }
+
+    void start() {
+        std::optional<RecordLayers> layers;
+        if (GetParam() == Mode::encrypted) {
+            LayerPair pair;
+            layers = std::move(pair.server);
+            client_ = std::move(pair.client);
+        }
+        side_.emplace(loop_, lent_, std::move(outer_.far), std::move(data_.far), std::move(layers));
+        loop_.spawn(side_->run(read_plain_answer));
+        loop_.settle();
+    }
+    void client_says(std::string_view text) { test::send_all(data_.near.get(), view_of(text)); }
+    // Bytes of the stream, after the answer.
+    void client_streams(std::string_view text) {
+        if (!client_) return client_says(text);
+        Bytes record(text.size() + tls::record_overhead);
+        EXPECT_TRUE(client_->sealer.seal(tls::RecordType::application_data, view_of(text), record));
+        test::send_all(data_.near.get(), record);
+    }
+    std::string get(int fd, std::size_t size) {
+        Bytes got(size);
+        std::size_t have = 0;
+        loop_.run_until([&] {
+            const auto n = ::recv(fd, got.data() + have, size - have, MSG_DONTWAIT);
+            if (n > 0) have += static_cast<std::size_t>(n);
+            return have == size || n == 0;
+        });
+        return std::string(text_of(BytesView(got).first(have)));
+    }
+    std::string client_gets(std::size_t size) {
+        if (!client_) return get(data_.near.get(), size);
+        const auto record = get(data_.near.get(), size + tls::record_overhead);
+        Bytes plain(size);
+        EXPECT_TRUE(client_->opener.open(view_of(record), plain));
+        return std::string(text_of(plain));
+    }
+    void expect_reset(RelayEnd end) {
+        ASSERT_TRUE(side_->result());
+        EXPECT_EQ(to_string(side_->result()->end), to_string(end));
+        EXPECT_EQ(test::end_of(outer_.near.get()), ECONNRESET);
+        EXPECT_EQ(test::end_of(data_.near.get()), ECONNRESET);
+    }
+
+    TestLoop loop_;
+    Lent lent_;
+    TcpPair outer_;
+    TcpPair data_;
+    std::optional<RecordLayers> client_;
+    std::optional<RunningRelay> side_;
+};
+
+INSTANTIATE_TEST_SUITE_P(, RelayPrologue, testing::Values(Mode::plain, Mode::encrypted),
+                         [](const auto& mode) { return mode.param == Mode::plain ? "Plain" : "Encrypted"; });
+
+TEST_P(RelayPrologue, TheVisitorsBytesDoNotWaitForTheAnswer) {
+    start();
+    test::send_all(outer_.near.get(), view_of("first words"));
+    EXPECT_EQ(client_gets(11), "first words");
+    client_says(ready);
+    client_streams("welcome");
+    EXPECT_EQ(get(outer_.near.get(), 7), "welcome") << "the answer itself is not for the visitor";
+    EXPECT_EQ(side_->relay().to_outer(), 7u);
+    side_->relay().abort(RelayEnd::closed);
+    loop_.run();
+}
+
+TEST_P(RelayPrologue, NothingReachesTheVisitorBeforeTheAnswer) {
+    start();
+    client_says(ready.substr(0, 3));
+    loop_.settle();
+    Byte byte = 0;
+    EXPECT_EQ(::recv(outer_.near.get(), &byte, 1, MSG_DONTWAIT), -1);
+    client_says(ready.substr(3));
+    client_streams("x");
+    EXPECT_EQ(get(outer_.near.get(), 1), "x");
+    side_->relay().abort(RelayEnd::closed);
+    loop_.run();
+}
+
+TEST_P(RelayPrologue, ARefusalEndsWithAReset) {
+    start();
+    test::send_all(outer_.near.get(), view_of("hello?"));
+    client_says(refused);
+    loop_.run();
+    expect_reset(RelayEnd::refused);
+    EXPECT_EQ(side_->result()->detail, refused);
+    EXPECT_EQ(side_->result()->to_outer, 0u);
+}
+
+TEST_P(RelayPrologue, ADataConnectionThatEndsInsteadOfAnAnswer) {
+    start();
+    data_.near.reset();
+    loop_.run();
+    ASSERT_TRUE(side_->result());
+    EXPECT_EQ(to_string(side_->result()->end), to_string(RelayEnd::no_answer));
+    EXPECT_EQ(test::end_of(outer_.near.get()), ECONNRESET);
+}
+
+TEST_P(RelayPrologue, AVisitorThatVanishesMeanwhileEndsTheWait) {
+    start();
+    test::reset(outer_.near);
+    loop_.run();
+    ASSERT_TRUE(side_->result());
+    EXPECT_EQ(to_string(side_->result()->end), to_string(RelayEnd::outer_failed));
+    EXPECT_EQ(test::end_of(data_.near.get()), ECONNRESET);
+}
+
+TEST_P(RelayPrologue, AVisitorThatVanishedBeforeEndsTheWait) {
+    test::reset(outer_.near);
+    start();
+    loop_.run();
+    ASSERT_TRUE(side_->result());
+    EXPECT_EQ(to_string(side_->result()->end), to_string(RelayEnd::outer_failed));
+    EXPECT_EQ(test::end_of(data_.near.get()), ECONNRESET);
+}
+
+// The first part of the answer and the visitor's reset are noticed in one turn of the loop: the wait for the
+// second part must not begin.
+TEST_P(RelayPrologue, AVisitorThatVanishesAsTheAnswerComesEndsTheWait) {
+    start();
+    client_says(ready.substr(0, 3));
+    test::reset(outer_.near);
+    loop_.run();
+    ASSERT_TRUE(side_->result());
+    EXPECT_EQ(to_string(side_->result()->end), to_string(RelayEnd::outer_failed));
+}
+
+TEST_P(RelayPrologue, AVisitorThatHalfClosedStillGetsItsAnswer) {
+    start();
+    shut_down(outer_.near.get(), Half::write);
+    client_says(ready);
+    client_streams("late answer");
+    EXPECT_EQ(get(outer_.near.get(), 11), "late answer");
+    side_->relay().abort(RelayEnd::closed);
+    loop_.run();
+}
+
+TEST_P(RelayPrologue, AbortEndsTheWait) {
+    start();
+    side_->relay().abort(RelayEnd::drained, "enough");
+    loop_.run();
+    expect_reset(RelayEnd::drained);
+}
+
+}  // namespace
+}  // namespace tunnel::net
