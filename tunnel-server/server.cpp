@@ -197,6 +197,11 @@ net::awaitable<void> Server::stop_loop() {
     log_.info("server stopped");
 }
 
+// Visitors who came before the end still wait for their data connections.
+void Server::close_tunnel_port_once_unneeded() {
+    if (sessions_->waiting() == 0) tunnel_port_->close();
+}
+
 net::awaitable<std::size_t> Server::unfinished_visitors() {
     const auto waiting = sessions_->waiting();
     const auto running = co_await workers_.running_relays();
@@ -205,11 +210,13 @@ net::awaitable<std::size_t> Server::unfinished_visitors() {
 
 net::awaitable<void> Server::drain() {
     const auto end = Clock::now() + config_.drain;
+    close_tunnel_port_once_unneeded();
     auto running = co_await unfinished_visitors();
     log_.info("draining", {{"visitors", running}, {"limit", format_duration(config_.drain)}});
     while (running > 0 && stop_requests_ < 2 && Clock::now() < end) {
         stop_requested_.expires_after(drain_check_interval);
         co_await stop_requested_.async_wait(net::use_result);
+        close_tunnel_port_once_unneeded();
         running = co_await unfinished_visitors();
     }
     if (running > 0) co_await workers_.abort_relays(net::RelayEnd::drained);

@@ -64,6 +64,7 @@ class Server final : public ServerFacts {
     net::awaitable<void> sweep_loop();
     net::awaitable<void> stop_loop();
     net::awaitable<void> drain();
+    void close_tunnel_port_once_unneeded();
     // Those who wait for a data connection and those who are served.
     net::awaitable<std::size_t> unfinished_visitors();
     void abort_relays_of(const MappingKey& key);
