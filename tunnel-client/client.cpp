@@ -200,9 +200,10 @@ void Client::judge(const wire::MappingState& state) {
 }
 
 void Client::open_data_connection(tls::TicketKey ticket) {
-    auto on_failed = [this](TicketNumber number, const std::string& reason) {
-        asio::post(context_, [this, number, reason] {
-            if (session_) session_->dial_failed(number, reason);
+    // Another session counts its tickets from 1 again.
+    auto on_failed = [this, session = session_->id()](TicketNumber number, const std::string& reason) {
+        asio::post(context_, [this, session, number, reason] {
+            if (session_ && session_->id() == session) session_->dial_failed(number, reason);
         });
     };
     data_.open(

@@ -155,6 +155,35 @@ TEST_F(TunnelTest, VisitorsInFlightWhenTheConnectionDropsAreNotLost) {
     }
 }
 
+TEST_F(TunnelTest, ADataConnectionLostOnTheWayIsDialledAgain) {
+    const Service service(echo);
+    start_server();
+    start_proxy();
+    const auto port = start_client(mapping_toml("service", service.address())).listening("service");
+    ASSERT_NE(port, 0);
+    proxy->hold(data, true);
+    std::vector<Peer> visitors;
+    for (int i = 0; i < 10; ++i) {
+        visitors.push_back(Peer::connect(port));
+        visitors.back().send("x");
+        visitors.back().finish();
+    }
+    ASSERT_TRUE(eventually([&] { return proxy->open(data) == 10; }));
+    proxy->cut(data);
+    proxy->hold(data, false);
+    for (auto& visitor : visitors) {
+        const auto received = visitor.receive_all();
+        EXPECT_EQ(received.end, End::orderly);
+        EXPECT_EQ(text_of(received.bytes), "x");
+    }
+    EXPECT_EQ(mapping_show("service").refused_total(), 0u);
+    // Nor does a later visitor wait for the connection of the one after it.
+    auto later = Peer::connect(port);
+    ASSERT_TRUE(later.send("later"));
+    EXPECT_EQ(later.receive_text(5), "later");
+    EXPECT_EQ(logs.count({"server", "session opened"}), 1u);
+}
+
 TEST_F(TunnelTest, AfterARestartOfTheServerAllIsAsBefore) {
     const Service service(echo);
     start_server();

@@ -80,6 +80,7 @@ net::awaitable<void> DataPlane::serve(PerWorker& at, DataJob job) {
     auto stream = co_await await_stream(worker, std::move(*fd), job, preface);
     if (!stream) {
         log_.debug("data connection closed unused", {{"reason", stream.error().message}});
+        job.on_failed(job.ticket.number, stream.error().message);
         co_return;
     }
     tl::expected<net::UniqueFd, wire::StreamAnswer> service =

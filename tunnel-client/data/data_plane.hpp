@@ -22,7 +22,8 @@ struct DataJob {
     tls::TicketKey ticket;
     std::shared_ptr<const ServiceRules> rules;
     net::Liveness liveness;
-    // On the worker: the data connection could not be opened.
+    // On the worker: the data connection could not be opened, or ended before a visitor came. Only the server
+    // knows whether it has seen the ticket.
     std::function<void(TicketNumber, const std::string& reason)> on_failed;
 };
 

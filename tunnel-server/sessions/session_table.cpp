@@ -1,5 +1,7 @@
 #include "tunnel-server/sessions/session_table.hpp"
 
+#include <algorithm>
+
 #include "common/core/names.hpp"
 #include "common/net/deadline.hpp"
 
@@ -9,6 +11,8 @@ namespace {
 
 // From the moment the client was asked for a data connection until it has to be here.
 constexpr Seconds dial_patience{10};
+// How often the client is asked for one visitor while it says that it has failed.
+constexpr int max_dials = 3;
 constexpr std::size_t max_seats_per_client = 64;
 constexpr Millis goodbye_limit{1500};
 
@@ -110,17 +114,24 @@ void SessionTable::on_objection(Session& session, const wire::MappingObjection& 
 }
 
 void SessionTable::on_dial_failed(Session& session, const wire::DialFailed& failed) {
-    session.tickets().cancel(failed.ticket);
+    // A ticket that was used has had its visitor, or found nobody waiting.
+    if (!session.tickets().cancel(failed.ticket)) return;
     const auto found = seats_.find(session.seat());
     if (found == seats_.end() || found->second.session != &session || found->second.waiting.empty()) return;
     auto& waiting = found->second.waiting;
-    auto first = std::move(waiting.front());
-    waiting.pop_front();
-    refuse(std::move(first), fmt::format("the client could not open a data connection: {}", failed.reason));
+    // With one data connection too few each visitor would wait for that of the next, for ever.
+    const auto unlucky = std::min_element(waiting.begin(), waiting.end(), [](const auto& a, const auto& b) {
+        return a.dials_failed < b.dials_failed;
+    });
+    if (++unlucky->dials_failed < max_dials) return want_dials(found->first, found->second, 1);
+    auto given_up = std::move(*unlucky);
+    waiting.erase(unlucky);
+    refuse(std::move(given_up),
+           fmt::format("the client could not open a data connection: {}", failed.reason));
 }
 
 void SessionTable::visitor(const MappingKey& key, net::Accepted accepted) {
-    Waiting waiting{key, {std::move(accepted.fd), accepted.peer}, std::nullopt};
+    Waiting waiting{key, {std::move(accepted.fd), accepted.peer}, std::nullopt, 0};
     ++counters_.visitors_total;
     const auto* mapping = mappings_.get(key);
     const auto found = mapping != nullptr ? seats_.find({key.client, mapping->slot}) : seats_.end();
@@ -233,7 +244,10 @@ void SessionTable::leave_seat(Session& session) {
     seat.session = nullptr;
     seat.away_since = Clock::now();
     seat.dials_wanted = 0;
-    for (auto& waiting : seat.waiting) waiting.deadline.reset();
+    for (auto& waiting : seat.waiting) {
+        waiting.deadline.reset();
+        waiting.dials_failed = 0;
+    }
 }
 
 void SessionTable::ended(Session& session, const Error& reason) {

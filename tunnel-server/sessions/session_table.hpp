@@ -79,6 +79,7 @@ class SessionTable final : public SessionEvents {
         MappingKey mapping;
         Visitor visitor;
         std::optional<TimePoint> deadline;  // none while the client is away: the grace time counts then
+        int dials_failed = 0;
     };
     struct Seat {
         Session* session = nullptr;

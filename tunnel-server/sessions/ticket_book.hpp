@@ -24,8 +24,8 @@ class TicketBook {
     // Errc::unauthenticated: the MAC is wrong; the ticket stays out, so that a stranger who guesses its
     // number cannot take it from its owner.
     Result<Secret> redeem(const wire::Preface& preface, const wire::PrefaceBytes& bytes, TimePoint now);
-    // The client says that it cannot use this one.
-    void cancel(TicketNumber number) { out_.erase(number); }
+    // The client says that it cannot use this one. False when it is not out any more.
+    bool cancel(TicketNumber number) { return out_.erase(number) > 0; }
     void drop_expired(TimePoint now);
     std::size_t out() const { return out_.size(); }
 

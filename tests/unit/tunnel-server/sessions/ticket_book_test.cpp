@@ -127,8 +127,9 @@ TEST_F(TicketBookTest, ExpiredTicketsAreForgotten) {
 TEST_F(TicketBookTest, ACancelledTicketIsOfNoUse) {
     (void)book.issue(2, now);
     const auto first = client_chain.next();
-    book.cancel(first.number);
-    book.cancel(TicketNumber{99});
+    EXPECT_TRUE(book.cancel(first.number));
+    EXPECT_FALSE(book.cancel(first.number));
+    EXPECT_FALSE(book.cancel(TicketNumber{99}));
     EXPECT_EQ(book.out(), 1u);
     EXPECT_FALSE(redeem(preface_with(first.key, first.number), now));
 }
