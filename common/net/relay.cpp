@@ -1,9 +1,8 @@
 #include "common/net/relay.hpp"
 
-#include <poll.h>
-
 #include <cerrno>
 #include <system_error>
+#include <utility>
 
 #include "common/net/socket.hpp"
 
@@ -133,9 +132,21 @@ awaitable<void> Relay::watch_for_reset(Side side) {
     check_for_reset(side);
 }
 
+void Relay::watch_stalled_source(Side side) {
+    bool& watched = stall_watched_[side == Side::outer ? 0 : 1];
+    if (std::exchange(watched, true)) return;
+    if (!self_) self_ = std::make_shared<Relay*>(this);
+    socket(side).async_wait(Descriptor::wait_error,
+                            [&watched, side, self = std::weak_ptr(self_)](const std::error_code& error) {
+                                const auto relay = self.lock();
+                                if (!relay) return;
+                                watched = false;
+                                if (!error && !(*relay)->failure_) (*relay)->check_for_reset(side);
+                            });
+}
+
 bool Relay::check_for_reset(Side side) {
-    pollfd state{fd(side), 0, 0};
-    if (::poll(&state, 1, 0) <= 0 || (state.revents & POLLERR) == 0) return false;
+    if (!is_broken(fd(side))) return false;
     int reason = 0;
     socklen_t size = sizeof reason;
     (void)::getsockopt(fd(side), SOL_SOCKET, SO_ERROR, &reason, &size);

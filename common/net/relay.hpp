@@ -17,6 +17,7 @@
 // (prepare_process()): splice(2) knows no MSG_NOSIGNAL.
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -112,6 +113,8 @@ class Relay {
 
     awaitable<void> finish_direction(Side from);
     awaitable<void> watch_for_reset(Side side);
+    // While the bytes of a source find no room they are not read, and nothing else would notice its reset.
+    void watch_stalled_source(Side side);
     bool check_for_reset(Side side);
     bool fail(RelayEnd end, std::string detail);
     bool fail_side(Side side, int error);
@@ -129,6 +132,8 @@ class Relay {
     std::uint64_t to_outer_ = 0;
     int directions_ended_ = 0;
     std::optional<Refusal> failure_;
+    bool stall_watched_[2] = {false, false};  // by Side
+    std::shared_ptr<Relay*> self_;            // for handlers that may run after the relay is gone
 };
 
 }  // namespace tunnel::net

@@ -63,6 +63,7 @@ awaitable<void> Relay::readable(Side side) {
 
 awaitable<void> Relay::writable(Side side) {
     if (failure_) co_return;
+    watch_stalled_source(other(side));
     const auto [error] = co_await socket(side).async_wait(Descriptor::wait_write, use_result);
     if (error) fail(RelayEnd::closed, "cancelled");
 }

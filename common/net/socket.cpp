@@ -2,6 +2,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -57,6 +58,11 @@ void shut_down(int fd, Half half) {
     (void)::shutdown(fd, half == Half::read ? SHUT_RD : SHUT_WR);
 }
 
+bool is_broken(int fd) {
+    pollfd state{fd, 0, 0};
+    return ::poll(&state, 1, 0) > 0 && (state.revents & POLLERR) != 0;
+}
+
 bool peer_seems_dead(int fd, Millis timeout) {
     tcp_info info{};
     socklen_t size = sizeof info;
@@ -101,6 +107,11 @@ tcp::endpoint peer_of(int fd) {
 
 tcp::endpoint local_of(int fd) {
     return name_of_socket(fd, ::getsockname);
+}
+
+std::size_t descriptor_limit() {
+    rlimit limit{};
+    return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? static_cast<std::size_t>(limit.rlim_cur) : 0;
 }
 
 std::size_t raise_descriptor_limit() {

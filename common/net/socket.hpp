@@ -29,6 +29,9 @@ void set_user_timeout(int fd, Millis timeout);
 // While on, every close of the socket, that of a killed process too, sends a reset instead of an orderly end.
 void set_reset_on_close(int fd, bool on);
 
+// True when the connection was reset or timed out, although nobody reads from the socket.
+bool is_broken(int fd);
+
 enum class Half { read, write };
 void shut_down(int fd, Half half);
 
@@ -43,6 +46,8 @@ Result<tcp::endpoint> to_endpoint(const HostPort& numeric);
 tcp::endpoint peer_of(int fd);
 tcp::endpoint local_of(int fd);
 
+// RLIMIT_NOFILE as it is in force; 0 when it is not known.
+std::size_t descriptor_limit();
 // RLIMIT_NOFILE to its hard limit; returns the limit in force.
 std::size_t raise_descriptor_limit();
 

@@ -1,5 +1,8 @@
 // What breaks in the middle: nobody is told a lie about it.
 
+#include <sys/socket.h>
+#include <sys/time.h>
+
 #include "tests/integration/support/tunnel_test.hpp"
 
 namespace tunnel::test {
@@ -86,6 +89,27 @@ TEST_P(BothModes, AVisitorThatResetsWhileItIsBeingSentToIsAResetForTheService) {
         << "the service still sends to a visitor that is gone";
     EXPECT_TRUE(idle());
     EXPECT_TRUE(eventually([&] { return logs.has({"server", "visitor closed", "reason=outer_failed"}); }));
+}
+
+TEST_P(BothModes, AVisitorsResetIsNoticedWhileTheServiceTakesNothing) {
+    std::atomic<bool> over{false};
+    const Service service([&](Peer& peer) {
+        peer.send("go");
+        (void)eventually([&] { return over.load(); });
+    });
+    start_server();
+    auto visitor = Peer::connect(expose(service));
+    ASSERT_EQ(visitor.receive_text(2), "go");
+    // Until every buffer on the way is full.
+    const auto block = pattern(64 * 1024);
+    const timeval limit{0, 300'000};
+    ::setsockopt(visitor.fd(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+    while (::send(visitor.fd(), block.data(), block.size(), MSG_NOSIGNAL) > 0) {
+    }
+    visitor.reset();
+    EXPECT_TRUE(idle()) << "the server still holds a visitor that is gone";
+    EXPECT_TRUE(eventually([&] { return logs.has({"server", "visitor closed", "reason=outer_failed"}); }));
+    over = true;
 }
 
 TEST_P(BothModes, AServiceThatResetsIsAResetForTheVisitor) {
