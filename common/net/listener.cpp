@@ -1,9 +1,12 @@
 #include "common/net/listener.hpp"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <optional>
 
 #include "common/net/deadline.hpp"
 #include "common/net/socket.hpp"
@@ -13,8 +16,9 @@ namespace tunnel::net {
 namespace {
 
 constexpr int backlog = 4096;
-constexpr int accept_batch = 64;
+constexpr int batch = 64;  // accepted before others get their turn
 constexpr Millis exhausted_pause{100};
+constexpr Seconds told_every{10};
 
 enum class Sharing { alone, reuse_port };
 
@@ -79,8 +83,56 @@ bool lacks_ipv6(const Error& error) {
     return error.sys_errno == EAFNOSUPPORT;
 }
 
+// Tells when a listener has to leave the descriptors that are left to others. The kernel hands out the lowest
+// free number (open(2)), so a number tells how many are taken.
+class DescriptorReserve {
+  public:
+    DescriptorReserve(Accepts accepts, int any_open)
+        : limited_(accepts == Accepts::visitors), open_(any_open) {
+        const auto limit = descriptor_limit();
+        ceiling_ = limit - std::min<std::size_t>(limit / 4, 1024);
+    }
+    // The number that accept(2) gave last.
+    void note(int fd) { last_ = static_cast<std::size_t>(fd); }
+    // True when the next descriptor belongs to the reserve. Costs no system call while there are plenty.
+    bool reached() const {
+        if (!limited_ || last_ < ceiling_ / 2) return false;
+        const UniqueFd next(::fcntl(open_, F_DUPFD_CLOEXEC, 0));
+        return !next || static_cast<std::size_t>(next.get()) >= ceiling_;
+    }
+
+  private:
+    bool limited_;
+    int open_;  // to be duplicated
+    std::size_t ceiling_ = 0;
+    std::size_t last_ = 0;
+};
+
 bool exhausted(int error) {
     return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+// Accepts what waits, up to a batch. 0: there may be more, or none are left. An error otherwise that concerns
+// the listener, not one visitor.
+int accept_batch(const ListenSocket& socket, DescriptorReserve& reserve,
+                 const std::function<void(Accepted)>& on_accept) {
+    for (int i = 0; i < batch; ++i) {
+        if (reserve.reached()) return EMFILE;
+        tcp::endpoint peer;
+        auto size = static_cast<socklen_t>(peer.capacity());
+        UniqueFd fd(::accept4(socket.fd(), peer.data(), &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
+        if (fd) {
+            peer.resize(size);
+            reserve.note(fd.get());
+            on_accept({std::move(fd), peer});
+            continue;
+        }
+        const int error = errno;
+        if (error == EAGAIN || error == EWOULDBLOCK) return 0;
+        if (error == EINVAL || error == EBADF || exhausted(error)) return error;
+        // That one visitor went away.
+    }
+    return 0;
 }
 
 }  // namespace
@@ -105,7 +157,7 @@ tcp::endpoint bound_address(const ListenSockets& sockets) {
     return sockets.empty() ? tcp::endpoint() : local_of(sockets.front()->fd());
 }
 
-awaitable<void> accept_loop(std::shared_ptr<ListenSocket> socket, Log log,
+awaitable<void> accept_loop(std::shared_ptr<ListenSocket> socket, Accepts accepts, Log log,
                             std::function<void(Accepted)> on_accept) {
     Descriptor readiness(co_await asio::this_coro::executor, socket->fd());
     // The descriptor belongs to the ListenSocket; give it back however this coroutine ends.
@@ -113,33 +165,23 @@ awaitable<void> accept_loop(std::shared_ptr<ListenSocket> socket, Log log,
         Descriptor& descriptor;
         ~Release() { descriptor.release(); }
     } release{readiness};
-    bool was_exhausted = false;
+    DescriptorReserve reserve(accepts, socket->fd());
+    std::optional<TimePoint> told;
     for (;;) {
         const auto [wait_error] = co_await readiness.async_wait(Descriptor::wait_read, use_result);
         if (wait_error) co_return;
-        for (int i = 0; i < accept_batch; ++i) {
-            tcp::endpoint peer;
-            auto size = static_cast<socklen_t>(peer.capacity());
-            UniqueFd fd(::accept4(socket->fd(), peer.data(), &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
-            if (fd) {
-                peer.resize(size);
-                was_exhausted = false;
-                on_accept({std::move(fd), peer});
-                continue;
-            }
-            const int error = errno;
-            if (error == EAGAIN || error == EWOULDBLOCK) break;
-            if (error == EINVAL || error == EBADF) co_return;  // closed by close_now()
-            if (!exhausted(error)) continue;                   // that one visitor went away
-            if (!was_exhausted)
+        const auto error = accept_batch(*socket, reserve, on_accept);
+        if (error == EINVAL || error == EBADF) co_return;  // closed by close_now()
+        if (exhausted(error)) {
+            if (!told || Clock::now() - *told >= told_every) {
+                told = Clock::now();
                 log.warn("listener paused",
                          {{"address", to_text(local_of(socket->fd()))},
                           {"reason", std::generic_category().message(error)},
                           {"hint", "raise the limit of open files (LimitNOFILE, ulimit -n)"}});
-            was_exhausted = true;
+            }
             const bool passed = co_await pause_for(exhausted_pause);
             if (!passed) co_return;
-            break;
         }
     }
 }

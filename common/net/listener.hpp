@@ -41,10 +41,15 @@ struct Accepted {
     tcp::endpoint peer;
 };
 
+// Whose connections a listener takes, which decides what it does as this process's descriptors
+// (RLIMIT_NOFILE) run short. Each visitor needs a data connection before it is served, so the last quarter
+// of the descriptors, at most 1024, is kept for peers (clients and admins): visitors wait in the backlog.
+enum class Accepts { visitors, peers };
+
 // Accepts until the socket is closed or the task is cancelled. `on_accept` runs on this thread and must not
 // block. Running out of descriptors or memory (EMFILE, ENFILE, ENOBUFS, ENOMEM) pauses the loop and never
 // ends it.
-awaitable<void> accept_loop(std::shared_ptr<ListenSocket> socket, Log log,
+awaitable<void> accept_loop(std::shared_ptr<ListenSocket> socket, Accepts accepts, Log log,
                             std::function<void(Accepted)> on_accept);
 
 }  // namespace tunnel::net

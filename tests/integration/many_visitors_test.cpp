@@ -110,5 +110,21 @@ TEST_F(TunnelTest, MoreWaitingVisitorsThanAllowedAreReset) {
     EXPECT_EQ(reset, 2);
 }
 
+TEST_F(TunnelTest, AWaitingVisitorThatResetsGivesUpItsPlace) {
+    const Service service(echo);
+    start_server("[limits]\nwaiting_visitors = 2\n");
+    start_proxy();
+    const auto port = start_client(mapping_toml("service", service.address())).listening("service");
+    ASSERT_NE(port, 0);
+    proxy->hold(Proxy::Kind::control, true);
+    for (int i = 0; i < 2; ++i) Peer::connect(port).reset();
+    EXPECT_TRUE(eventually([&] { return logs.count({"server", "visitor left"}) == 2; }));
+    auto patient = Peer::connect(port);
+    proxy->hold(Proxy::Kind::control, false);
+    ASSERT_TRUE(patient.send("x"));
+    EXPECT_EQ(patient.receive_text(1), "x");
+    EXPECT_EQ(mapping_show("service").refused_total(), 0u);
+}
+
 }  // namespace
 }  // namespace tunnel::test

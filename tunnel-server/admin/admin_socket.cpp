@@ -92,7 +92,7 @@ Status AdminSocket::listen(const std::string& path, const std::string& group) {
 }
 
 net::awaitable<void> AdminSocket::accept(std::shared_ptr<net::ListenSocket> socket) {
-    return net::accept_loop(std::move(socket), log_, [this](net::Accepted accepted) {
+    return net::accept_loop(std::move(socket), net::Accepts::peers, log_, [this](net::Accepted accepted) {
         if (tasks_.size() <= max_admin_connections) tasks_.spawn(serve(std::move(accepted.fd)));
     });
 }

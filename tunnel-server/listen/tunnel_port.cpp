@@ -66,7 +66,8 @@ Status TunnelPort::listen(const std::vector<HostPort>& addresses) {
                 worker.tasks().spawn(serve(shared, worker, std::move(accepted), std::move(place)));
             };
             asio::post(worker.executor(), [&worker, socket = sockets[i], log = shared_->log, on_accept] {
-                worker.tasks().spawn(net::accept_loop(socket, log, on_accept));
+                worker.tasks().spawn(
+                    net::accept_loop(socket, net::Accepts::peers, log, on_accept));
             });
         }
     }

@@ -298,6 +298,7 @@ void SessionTable::sweep(TimePoint now) {
                 seat.session->close(Code::revoked,
                                     "this client has expired: ask the server's admin to add it again");
         }
+        drop_broken(seat);
         // The oldest stand in front.
         while (!seat.waiting.empty() && seat.waiting.front().deadline &&
                *seat.waiting.front().deadline <= now) {
@@ -308,6 +309,18 @@ void SessionTable::sweep(TimePoint now) {
         }
         ++it;
     }
+}
+
+// Visitors who went away with a reset. One who only said that it sends no more may still want an answer.
+void SessionTable::drop_broken(Seat& seat) {
+    std::erase_if(seat.waiting, [this](const Waiting& waiting) {
+        if (!net::is_broken(waiting.visitor.fd.get())) return false;
+        log_.info("visitor left", {{"mapping", waiting.mapping.name},
+                                   {"client", waiting.mapping.client},
+                                   {"visitor", net::to_text(waiting.visitor.peer)},
+                                   {"reason", "it did not wait for a data connection"}});
+        return true;
+    });
 }
 
 Status SessionTable::close_sessions(const std::string& client, wire::Goodbye::Code code,

@@ -102,6 +102,7 @@ class SessionTable final : public SessionEvents {
     void flush();
     void flush(const SeatKey& key, Seat& seat);
     void refuse(Waiting waiting, const std::string& reason);
+    void drop_broken(Seat& seat);
     wire::Goodbye refuse_login(const Session& session, const Error& error, const std::string& reason_for_log);
 
     asio::any_io_executor executor_;

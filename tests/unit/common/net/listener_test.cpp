@@ -38,7 +38,7 @@ class ListenerTest : public testing::Test {
     }
     void accept_all() {
         for (const auto& socket : sockets_) {
-            loop_.spawn(accept_loop(socket, log_,
+            loop_.spawn(accept_loop(socket, Accepts::peers, log_,
                                     [this](Accepted accepted) { accepted_.push_back(std::move(accepted)); }));
         }
     }
@@ -188,11 +188,47 @@ awaitable<void> join(TaskGroup& group) {
 TEST_F(ListenerTest, TheLoopEndsWhenItsTaskIsCancelled) {
     listen(loopback(0), 1);
     TaskGroup group(loop_.executor(), [](const std::exception& bug) { ADD_FAILURE() << bug.what(); });
-    group.spawn(accept_loop(sockets_.front(), log_, [](Accepted) {}));
+    group.spawn(accept_loop(sockets_.front(), Accepts::peers, log_, [](Accepted) {}));
     loop_.settle();
     group.cancel();
     loop_.spawn(join(group));
     loop_.run();
+}
+
+// RLIMIT_NOFILE a little above what is open now.
+class FewDescriptors {
+  public:
+    explicit FewDescriptors(rlim_t limit) {
+        ::getrlimit(RLIMIT_NOFILE, &before_);
+        const rlimit few{limit, before_.rlim_max};
+        ::setrlimit(RLIMIT_NOFILE, &few);
+    }
+    FewDescriptors(const FewDescriptors&) = delete;
+    FewDescriptors& operator=(const FewDescriptors&) = delete;
+    ~FewDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+
+  private:
+    rlimit before_{};
+};
+
+TEST_F(ListenerTest, VisitorsLeaveAQuarterOfTheDescriptorsToDataConnections) {
+    constexpr std::size_t limit = 128;
+    std::vector<UniqueFd> outside;  // the visitors' own ends are made before the limit holds
+    listen(loopback(0), 1);
+    for (int i = 0; i < 40; ++i) outside.push_back(start_connect(bound_address(sockets_)));
+    std::vector<UniqueFd> taken;
+    while (taken.empty() || taken.back().get() < 80) taken.emplace_back(::dup(sockets_.front()->fd()));
+    const FewDescriptors few(limit);
+    loop_.spawn(accept_loop(sockets_.front(), Accepts::visitors, log_,
+                            [this](Accepted accepted) { accepted_.push_back(std::move(accepted)); }));
+    EXPECT_TRUE(loop_.run_until([&] { return !lines_.empty(); }));
+    ASSERT_FALSE(accepted_.empty());
+    EXPECT_LT(accepted_.size(), 40u);
+    for (const auto& accepted : accepted_) EXPECT_LT(accepted.fd.get(), 96);
+    // The others come in as soon as there is room.
+    taken.clear();
+    EXPECT_TRUE(wait_for_visitors(40));
+    stop();
 }
 
 TEST_F(ListenerTest, TheLoopLeavesNoDescriptorBehind) {
