@@ -14,6 +14,7 @@
 #include <cstring>
 
 #include "common/core/secret.hpp"
+#include "common/wire/protobuf.hpp"
 
 namespace tunnel::ctl {
 
@@ -157,7 +158,7 @@ Result<proto::AdminResponse> AdminClient::call(const proto::AdminRequest& reques
     Bytes body(length);
     if (auto received = receive_all(body, deadline); !received) return pass(std::move(received.error()));
     proto::AdminResponse response;
-    const bool parsed = response.ParseFromArray(body.data(), static_cast<int>(body.size()));
+    const bool parsed = wire::parse_message(response, body);
     wipe(body);  // it may hold a join link
     if (!parsed)
         return fail(
