@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 
-#include <regex>
+#include <cctype>
+#include <string>
 
 #include "tunnel-client/config/client_config.hpp"
 
@@ -78,11 +79,23 @@ TEST(ClientTemplate, LoadsWithTheLinkAndTheDefaults) {
     EXPECT_TRUE(config->mappings.empty());
 }
 
+// Takes the "# " away before each table and each "key = ".
+std::string without_comment_marks(std::string text) {
+    constexpr std::string_view mark = "\n# ";
+    for (auto at = text.find(mark); at != std::string::npos; at = text.find(mark, at + 1)) {
+        const auto start = at + mark.size();
+        auto end = start;
+        while (end < text.size() && (std::islower(static_cast<unsigned char>(text[end])) || text[end] == '_'))
+            ++end;
+        if (text[start] == '[' || (end > start && text.compare(end, 3, " = ") == 0)) text.erase(at + 1, 2);
+    }
+    return text;
+}
+
 TEST(ClientTemplate, ItsCommentsAreGoodTomlWithEveryKey) {
     const Secret text = client_config_template(link());
     // Whoever takes the "# " away from the keys and tables gets a config that loads.
-    const auto bare =
-        std::regex_replace(std::string(text_of(text.reveal())), std::regex("\n# (\\[|[a-z_]+ = )"), "\n$1");
+    const auto bare = without_comment_marks(std::string(text_of(text.reveal())));
     const auto config = parse_client_config(bare, "c.toml");
     ASSERT_TRUE(config) << config::to_error(config.error()).message;
     EXPECT_EQ(config->mappings.size(), 1U);
