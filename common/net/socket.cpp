@@ -63,6 +63,12 @@ bool is_broken(int fd) {
     return ::poll(&state, 1, 0) > 0 && (state.revents & POLLERR) != 0;
 }
 
+int take_error(int fd) {
+    int error = 0;
+    socklen_t size = sizeof error;
+    return ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;
+}
+
 bool peer_seems_dead(int fd, Millis timeout) {
     tcp_info info{};
     socklen_t size = sizeof info;

@@ -31,6 +31,8 @@ void set_reset_on_close(int fd, bool on);
 
 // True when the connection was reset or timed out, although nobody reads from the socket.
 bool is_broken(int fd);
+// SO_ERROR, which the kernel then forgets; 0 when there is none.
+int take_error(int fd);
 
 enum class Half { read, write };
 void shut_down(int fd, Half half);

@@ -25,6 +25,9 @@ awaitable<void> end_tasks(Worker& worker, std::shared_ptr<asio::steady_timer> en
                           asio::any_io_executor home) {
     worker.tasks().cancel();
     co_await worker.tasks().join();
+    // Each ends in a turn that is queued before this one goes on.
+    worker.relays().abort_all(RelayEnd::drained);
+    co_await asio::post(asio::use_awaitable);
     asio::post(home, [ended] { ended->cancel(); });
 }
 

@@ -9,21 +9,12 @@
 
 #include "common/core/log.hpp"
 #include "common/net/asio.hpp"
-#include "common/net/pipe_pool.hpp"
-#include "common/net/relay_table.hpp"
+#include "common/net/relay/relay_table.hpp"
 #include "common/net/socket.hpp"
 #include "common/net/task_group.hpp"
 #include "common/tls/aead.hpp"
 
 namespace tunnel::net {
-
-// Scratch memory of one thread: used between two waits, never across one, so that no connection owns a
-// buffer.
-struct ScratchBuffers {
-    static constexpr std::size_t size = 96 * 1024;
-    Bytes in = Bytes(size);
-    Bytes out = Bytes(size);
-};
 
 class Worker {
   public:
@@ -36,8 +27,7 @@ class Worker {
 
     // Of the worker's own thread only:
     TaskGroup& tasks() { return tasks_; }
-    PipePool& pipes() { return pipes_; }
-    ScratchBuffers& scratch() { return scratch_; }
+    const PipePool& pipes() const { return pipes_; }
     RelayTable& relays() { return relays_; }
     const tls::AeadFactory& ciphers() const { return ciphers_; }
     const Log& log() const { return log_; }
@@ -58,9 +48,10 @@ class Worker {
     asio::io_context context_{1};
     asio::executor_work_guard<asio::io_context::executor_type> keep_running_;
     TaskGroup tasks_;
+    EventSet events_{context_};
     PipePool pipes_;
     ScratchBuffers scratch_;
-    RelayTable relays_;
+    RelayTable relays_{{context_, events_, pipes_, scratch_}};
     tls::AeadFactory ciphers_;
     std::thread thread_;
 };

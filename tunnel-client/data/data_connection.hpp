@@ -3,7 +3,7 @@
 // worker's thread.
 
 #include "common/net/asio.hpp"
-#include "common/net/relay.hpp"
+#include "common/net/relay/relay.hpp"
 #include "common/net/worker.hpp"
 #include "common/wire/preface.hpp"
 #include "common/wire/stream_head.hpp"

@@ -1,7 +1,7 @@
 #include "tunnel-client/data/data_plane.hpp"
 
 #include "common/net/deadline.hpp"
-#include "common/net/relay.hpp"
+#include "common/net/relay/relay.hpp"
 #include "common/net/stream_io.hpp"
 #include "tunnel-client/data/data_connection.hpp"
 
@@ -100,20 +100,22 @@ net::awaitable<void> DataPlane::serve(PerWorker& at, DataJob job) {
     const auto open = stream->open;
     std::optional<net::RecordLayers> records;
     if (open.encrypt) records = std::move(stream->records);
-    net::Relay relay(worker.executor(), {worker.pipes(), worker.scratch()}, std::move(*service),
-                     std::move(stream->fd), std::move(records));
-    const net::RelayTable::Entry entry(worker.relays(), relay,
-                                       {ConnectionId{++last_connection_}, client_name_, open.mapping,
-                                        open.visitor, open.encrypt, std::chrono::system_clock::now()});
-    const auto result = co_await relay.run();
-    log_.info("visitor closed", {{"mapping", open.mapping},
-                                 {"connection", open.connection.value},
-                                 {"visitor", open.visitor},
-                                 {"bytes_in", result.to_outer},
-                                 {"bytes_out", result.from_outer},
-                                 {"duration_ms", result.duration.count()},
-                                 {"reason", net::to_string(result.end)},
-                                 {"detail", result.detail}});
+    const ConnectionId id{++last_connection_};
+    worker.relays().add(
+        {id, client_name_, open.mapping, open.visitor, open.encrypt, std::chrono::system_clock::now()},
+        std::move(*service), std::move(stream->fd), std::move(records));
+    worker.relays().run(
+        id, nullptr,
+        [this, connection = open.connection](const net::RelayLabel& label, const net::RelayResult& result) {
+            log_.info("visitor closed", {{"mapping", label.mapping},
+                                         {"connection", connection.value},
+                                         {"visitor", label.visitor},
+                                         {"bytes_in", result.to_outer},
+                                         {"bytes_out", result.from_outer},
+                                         {"duration_ms", result.duration.count()},
+                                         {"reason", net::to_string(result.end)},
+                                         {"detail", result.detail}});
+        });
 }
 
 }  // namespace tunnel::client

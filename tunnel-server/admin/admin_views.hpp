@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "common/net/relay_table.hpp"
+#include "common/net/relay/relay_table.hpp"
 #include "proto/admin.pb.h"
 #include "tunnel-server/clients/client_book.hpp"
 #include "tunnel-server/mappings/mapping_table.hpp"

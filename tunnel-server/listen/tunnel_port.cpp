@@ -123,7 +123,7 @@ net::awaitable<void> TunnelPort::serve(std::shared_ptr<Shared> shared, net::Work
     }
     place.leave();
     if (assignment)
-        co_await serve_visitor(worker, net::UniqueFd(socket.release()), std::move(*assignment),
+        serve_visitor(worker, net::UniqueFd(socket.release()), std::move(*assignment),
                                shared->hooks.on_failure);
 }
 

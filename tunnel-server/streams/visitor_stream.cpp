@@ -2,9 +2,12 @@
 
 #include <sys/socket.h>
 
+#include <cerrno>
+#include <memory>
+#include <system_error>
+
 #include "common/net/deadline.hpp"
-#include "common/net/relay.hpp"
-#include "common/net/stream_io.hpp"
+#include "common/net/relay/relay.hpp"
 
 namespace tunnel::server {
 
@@ -37,56 +40,78 @@ Result<Heads> make_heads(net::Worker& worker, const Assignment& assignment) {
     return heads;
 }
 
-// One sealed head, read to its last byte and not beyond, so that what follows stays in the kernel for
-// splice(2).
-net::awaitable<Result<wire::StreamAnswer>> read_answer(net::Descriptor& data, tls::RecordOpener& opener) {
-    Bytes record(tls::record_header_size);
-    auto ok = co_await net::read_exactly(data, record);
-    if (!ok) co_return pass(ok.error());
-    const auto size = tls::RecordOpener::record_size(record);
-    if (!size) co_return pass(size.error());
-    record.resize(*size);
-    ok = co_await net::read_exactly(data, MutableBytes(record).subspan(tls::record_header_size));
-    if (!ok) co_return pass(ok.error());
-    Bytes plain(record.size());
-    const auto opened = opener.open(record, plain);
-    if (!opened) co_return pass(opened.error());
-    co_return wire::decode_stream_answer(BytesView(plain).first(opened->size));
-}
+// The client's sealed answer, read to its last byte and not beyond, so that what follows stays in the kernel
+// for splice(2).
+class AnswerReader final : public net::RelayPrologue {
+  public:
+    AnswerReader(Relay& relay, const asio::any_io_executor& executor)
+        : relay_(relay), deadline_(executor, answer_limit, [&relay] {
+              relay.abort(RelayEnd::no_answer, "the client did not answer in time");
+          }) {}
+    // Opens the answer; of a plain data connection's head only.
+    std::optional<tls::RecordOpener> head_opener;
 
-net::awaitable<std::optional<Relay::Refusal>> await_answer(net::Descriptor& data, tls::RecordOpener& opener) {
-    net::Deadline deadline(data.get_executor(), answer_limit, [&data] { data.cancel(); });
-    auto answer = co_await read_answer(data, opener);
-    if (answer && answer->code == wire::StreamAnswer::Code::ready) co_return std::nullopt;
-    if (answer) co_return Relay::Refusal{RelayEnd::refused, answer->reason};
-    if (deadline.expired())
-        co_return Relay::Refusal{RelayEnd::no_answer, "the client did not answer in time"};
-    const auto& error = answer.error();
-    co_return Relay::Refusal{error.code == Errc::protocol ? RelayEnd::tampered : RelayEnd::data_failed,
-                             error.message};
-}
+    Step read(int data_fd) override {
+        for (;;) {
+            const auto n = ::recv(data_fd, record_.data() + have_, record_.size() - have_, MSG_DONTWAIT);
+            if (n < 0 && errno == EINTR) continue;
+            if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return Step::incomplete;
+            if (n <= 0)
+                return refuse(RelayEnd::data_failed, n == 0 ? "the client closed the data connection"
+                                                            : std::generic_category().message(errno));
+            have_ += static_cast<std::size_t>(n);
+            if (have_ < record_.size()) continue;
+            if (have_ > tls::record_header_size) return judge();
+            const auto size = tls::RecordOpener::record_size(record_);
+            if (!size) return refuse(RelayEnd::tampered, size.error().message);
+            record_.resize(*size);
+        }
+    }
+    net::RelayRefusal refusal() override { return std::move(refusal_); }
 
-void count_and_log(net::Worker& worker, const Assignment& assignment, const net::RelayResult& result) {
-    auto& counters = *assignment.counters;
+  private:
+    Step refuse(RelayEnd end, std::string detail) {
+        refusal_ = {end, std::move(detail)};
+        return Step::refused;
+    }
+    Step judge() {
+        auto& opener = head_opener ? *head_opener : relay_.record_layers()->opener;
+        Bytes plain(record_.size());
+        const auto opened = opener.open(record_, plain);
+        if (!opened) return refuse(RelayEnd::tampered, opened.error().message);
+        auto answer = wire::decode_stream_answer(BytesView(plain).first(opened->size));
+        if (!answer) return refuse(RelayEnd::tampered, answer.error().message);
+        if (answer->code == wire::StreamAnswer::Code::ready) return Step::done;
+        return refuse(RelayEnd::refused, std::move(answer->reason));
+    }
+
+    Relay& relay_;
+    net::Deadline deadline_;
+    Bytes record_ = Bytes(tls::record_header_size);
+    std::size_t have_ = 0;
+    net::RelayRefusal refusal_{};
+};
+
+void count_and_log(const Log& log, MappingCounters& counters, const net::RelayLabel& label,
+                   const net::RelayResult& result) {
     counters.visitors -= 1;
     counters.bytes_in += result.from_outer;
     counters.bytes_out += result.to_outer;
     if (result.end == RelayEnd::refused) counters.refused_total += 1;
-    worker.log().info("visitor closed", {{"mapping", assignment.mapping.name},
-                                         {"client", assignment.mapping.client},
-                                         {"connection", assignment.open.connection.value},
-                                         {"visitor", assignment.open.visitor},
-                                         {"bytes_in", result.from_outer},
-                                         {"bytes_out", result.to_outer},
-                                         {"duration_ms", result.duration.count()},
-                                         {"reason", net::to_string(result.end)},
-                                         {"detail", result.detail}});
+    log.info("visitor closed", {{"mapping", label.mapping},
+                                {"client", label.client},
+                                {"connection", label.id.value},
+                                {"visitor", label.visitor},
+                                {"bytes_in", result.from_outer},
+                                {"bytes_out", result.to_outer},
+                                {"duration_ms", result.duration.count()},
+                                {"reason", net::to_string(result.end)},
+                                {"detail", result.detail}});
 }
 
 }  // namespace
 
-net::awaitable<void> serve_visitor(net::Worker& worker, net::UniqueFd data, Assignment assignment,
-                                   StreamFailure on_failure) {
+void serve_visitor(net::Worker& worker, net::UniqueFd data, Assignment assignment, StreamFailure on_failure) {
     auto heads = make_heads(worker, assignment);
     // A fresh socket's buffer holds the heads; one that does not is broken.
     const auto sent =
@@ -96,28 +121,28 @@ net::awaitable<void> serve_visitor(net::Worker& worker, net::UniqueFd data, Assi
         assignment.counters->visitors -= 1;
         on_failure(assignment.mapping, "the data connection broke before the stream was opened");
         refuse_visitor(std::move(assignment.visitor));
-        co_return;
+        return;
     }
     net::set_keepalive(data.get(), assignment.liveness);
     net::set_keepalive(assignment.visitor.fd.get(), {Seconds(60), Seconds(120)});
     std::optional<net::RecordLayers> records;
-    std::optional<tls::RecordOpener> head_opener;
     if (assignment.open.encrypt)
         records = net::RecordLayers{std::move(heads->sealer), std::move(heads->opener)};
-    else
-        head_opener = std::move(heads->opener);
-    Relay relay(worker.executor(), {worker.pipes(), worker.scratch()}, std::move(assignment.visitor.fd),
-                std::move(data), std::move(records));
-    const net::RelayTable::Entry entry(
-        worker.relays(), relay,
-        {assignment.open.connection, assignment.mapping.client, assignment.mapping.name,
-         assignment.open.visitor, assignment.open.encrypt, std::chrono::system_clock::now()});
-    auto& opener = head_opener ? *head_opener : relay.record_layers()->opener;
-    auto pending = relay.run([&opener](net::Descriptor& socket) { return await_answer(socket, opener); });
-    const auto result = co_await std::move(pending);
-    count_and_log(worker, assignment, result);
-    if (result.end == RelayEnd::refused || result.end == RelayEnd::no_answer)
-        on_failure(assignment.mapping, result.detail);
+    const auto id = assignment.open.connection;
+    auto& relay = worker.relays().add(
+        {id, assignment.mapping.client, assignment.mapping.name, std::move(assignment.open.visitor),
+         assignment.open.encrypt, std::chrono::system_clock::now()},
+        std::move(assignment.visitor.fd), std::move(data), std::move(records));
+    auto answer = std::make_unique<AnswerReader>(relay, worker.executor());
+    if (!assignment.open.encrypt) answer->head_opener = std::move(heads->opener);
+    worker.relays().run(
+        id, std::move(answer),
+        [&worker, counters = std::move(assignment.counters), on_failure = std::move(on_failure)](
+            const net::RelayLabel& label, const net::RelayResult& result) {
+            count_and_log(worker.log(), *counters, label, result);
+            if (result.end == RelayEnd::refused || result.end == RelayEnd::no_answer)
+                on_failure({label.client, label.mapping}, result.detail);
+        });
 }
 
 }  // namespace tunnel::server

@@ -14,7 +14,6 @@ using StreamFailure = std::function<void(const MappingKey& mapping, const std::s
 
 // Opens the stream at the client, relays, and logs "visitor closed". The visitor's first bytes flow before
 // the client has answered.
-net::awaitable<void> serve_visitor(net::Worker& worker, net::UniqueFd data, Assignment assignment,
-                                   StreamFailure on_failure);
+void serve_visitor(net::Worker& worker, net::UniqueFd data, Assignment assignment, StreamFailure on_failure);
 
 }  // namespace tunnel::server

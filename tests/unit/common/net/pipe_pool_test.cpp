@@ -1,4 +1,4 @@
-#include "common/net/pipe_pool.hpp"
+#include "common/net/relay/pipe_pool.hpp"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

@@ -30,12 +30,14 @@ LayerPair::LayerPair(std::uint64_t record_limit)
 
 RunningRelay::RunningRelay(TestLoop& loop, Lent& lent, UniqueFd outer, UniqueFd data,
                            std::optional<RecordLayers> records)
-    : relay_(loop.executor(), lent.resources(), std::move(outer), std::move(data), std::move(records)) {}
+    : loop_(loop), relay_(lent.resources(), std::move(outer), std::move(data), std::move(records)) {}
 
-awaitable<void> RunningRelay::run(Relay::Prologue prologue) {
-    auto pending = relay_.run(std::move(prologue));
-    auto result = co_await std::move(pending);
-    result_ = std::move(result);
+void RunningRelay::start(std::unique_ptr<RelayPrologue> prologue) {
+    loop_.begin();
+    relay_.start(std::move(prologue), [this](RelayResult result) {
+        result_ = std::move(result);
+        loop_.end();
+    });
 }
 
 std::string ChainPlan::text() const {
@@ -68,8 +70,8 @@ Chain::Chain(TestLoop& used_loop, Lent& lent, ChainPlan chain_plan, Data data)
 }
 
 void Chain::start() {
-    loop.spawn(server_side.run());
-    loop.spawn(client_side.run());
+    server_side.start();
+    client_side.start();
     loop.spawn(visitor.run());
     loop.spawn(service.run());
 }

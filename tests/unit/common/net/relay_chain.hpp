@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "common/net/relay.hpp"
+#include "common/net/relay/relay.hpp"
 #include "common/net/worker.hpp"
 #include "tests/unit/common/net/party.hpp"
 #include "tests/unit/common/net/test_loop.hpp"
@@ -25,22 +25,26 @@ struct LayerPair {
 
 // What a worker lends to its relays.
 struct Lent {
-    explicit Lent(PipePool::Limits limits = {}) : pipes(limits) {}
+    explicit Lent(TestLoop& loop, PipePool::Limits limits = {})
+        : context(loop.context()), events(context), pipes(limits) {}
+    asio::io_context& context;
+    EventSet events;
     PipePool pipes;
     ScratchBuffers scratch;
-    Relay::Resources resources() { return {pipes, scratch}; }
+    RelayResources resources() { return {context, events, pipes, scratch}; }
 };
 
-// Awaits relay.run() and keeps what it returns.
+// A relay and what it says when it has ended. The loop's run() waits for it once it was started.
 class RunningRelay {
   public:
     RunningRelay(TestLoop& loop, Lent& lent, UniqueFd outer, UniqueFd data,
                  std::optional<RecordLayers> records);
     Relay& relay() { return relay_; }
-    awaitable<void> run(Relay::Prologue prologue = nullptr);
+    void start(std::unique_ptr<RelayPrologue> prologue = nullptr);
     const std::optional<RelayResult>& result() const { return result_; }
 
   private:
+    TestLoop& loop_;
     Relay relay_;
     std::optional<RelayResult> result_;
 };

@@ -7,7 +7,6 @@
 #include <cerrno>
 
 #include "common/net/socket.hpp"
-#include "common/net/stream_io.hpp"
 #include "tests/unit/common/net/relay_chain.hpp"
 
 namespace tunnel::net {
@@ -19,17 +18,30 @@ constexpr std::string_view ready = "ready";
 constexpr std::string_view refused = "sorry";
 
 // As the server does it, without the record around the answer.
-awaitable<std::optional<Relay::Refusal>> read_plain_answer(Descriptor& data) {
-    Bytes answer(ready.size());
-    const auto ok = co_await read_exactly(data, answer);
-    if (!ok) co_return Relay::Refusal{RelayEnd::no_answer, ok.error().message};
-    if (text_of(answer) == ready) co_return std::nullopt;
-    co_return Relay::Refusal{RelayEnd::refused, std::string(text_of(answer))};
-}
+class PlainAnswer final : public RelayPrologue {
+  public:
+    Step read(int data_fd) override {
+        for (;;) {
+            const auto n = ::recv(data_fd, answer_.data() + have_, answer_.size() - have_, MSG_DONTWAIT);
+            if (n < 0 && errno == EAGAIN) return Step::incomplete;
+            if (n <= 0) return Step::refused;
+            have_ += static_cast<std::size_t>(n);
+            if (have_ == answer_.size()) return text_of(answer_) == ready ? Step::done : Step::refused;
+        }
+    }
+    RelayRefusal refusal() override {
+        if (have_ < answer_.size()) return {RelayEnd::no_answer, "the data connection ended"};
+        return {RelayEnd::refused, std::string(text_of(answer_))};
+    }
 
-class RelayPrologue : public testing::TestWithParam<Mode> {
+  private:
+    Bytes answer_ = Bytes(ready.size());
+    std::size_t have_ = 0;
+};
+
+class RelayWithPrologue : public testing::TestWithParam<Mode> {
   protected:
-    ~RelayPrologue() override { EXPECT_EQ(lent_.pipes.leased(), 0u); }
+    ~RelayWithPrologue() override { EXPECT_EQ(lent_.pipes.leased(), 0u); }
 
     void start() {
         std::optional<RecordLayers> layers;
@@ -39,7 +51,7 @@ class RelayPrologue : public testing::TestWithParam<Mode> {
             client_ = std::move(pair.client);
         }
         side_.emplace(loop_, lent_, std::move(outer_.far), std::move(data_.far), std::move(layers));
-        loop_.spawn(side_->run(read_plain_answer));
+        side_->start(std::make_unique<PlainAnswer>());
         loop_.settle();
     }
     void client_says(std::string_view text) { test::send_all(data_.near.get(), view_of(text)); }
@@ -75,17 +87,17 @@ class RelayPrologue : public testing::TestWithParam<Mode> {
     }
 
     TestLoop loop_;
-    Lent lent_;
+    Lent lent_{loop_};
     TcpPair outer_;
     TcpPair data_;
     std::optional<RecordLayers> client_;
     std::optional<RunningRelay> side_;
 };
 
-INSTANTIATE_TEST_SUITE_P(, RelayPrologue, testing::Values(Mode::plain, Mode::encrypted),
+INSTANTIATE_TEST_SUITE_P(, RelayWithPrologue, testing::Values(Mode::plain, Mode::encrypted),
                          [](const auto& mode) { return mode.param == Mode::plain ? "Plain" : "Encrypted"; });
 
-TEST_P(RelayPrologue, TheVisitorsBytesDoNotWaitForTheAnswer) {
+TEST_P(RelayWithPrologue, TheVisitorsBytesDoNotWaitForTheAnswer) {
     start();
     test::send_all(outer_.near.get(), view_of("first words"));
     EXPECT_EQ(client_gets(11), "first words");
@@ -97,7 +109,7 @@ TEST_P(RelayPrologue, TheVisitorsBytesDoNotWaitForTheAnswer) {
     loop_.run();
 }
 
-TEST_P(RelayPrologue, NothingReachesTheVisitorBeforeTheAnswer) {
+TEST_P(RelayWithPrologue, NothingReachesTheVisitorBeforeTheAnswer) {
     start();
     client_says(ready.substr(0, 3));
     loop_.settle();
@@ -110,7 +122,7 @@ TEST_P(RelayPrologue, NothingReachesTheVisitorBeforeTheAnswer) {
     loop_.run();
 }
 
-TEST_P(RelayPrologue, ARefusalEndsWithAReset) {
+TEST_P(RelayWithPrologue, ARefusalEndsWithAReset) {
     start();
     test::send_all(outer_.near.get(), view_of("hello?"));
     client_says(refused);
@@ -120,7 +132,7 @@ TEST_P(RelayPrologue, ARefusalEndsWithAReset) {
     EXPECT_EQ(side_->result()->to_outer, 0u);
 }
 
-TEST_P(RelayPrologue, ADataConnectionThatEndsInsteadOfAnAnswer) {
+TEST_P(RelayWithPrologue, ADataConnectionThatEndsInsteadOfAnAnswer) {
     start();
     data_.near.reset();
     loop_.run();
@@ -129,7 +141,7 @@ TEST_P(RelayPrologue, ADataConnectionThatEndsInsteadOfAnAnswer) {
     EXPECT_EQ(test::end_of(outer_.near.get()), ECONNRESET);
 }
 
-TEST_P(RelayPrologue, AVisitorThatVanishesMeanwhileEndsTheWait) {
+TEST_P(RelayWithPrologue, AVisitorThatVanishesMeanwhileEndsTheWait) {
     start();
     test::reset(outer_.near);
     loop_.run();
@@ -138,7 +150,7 @@ TEST_P(RelayPrologue, AVisitorThatVanishesMeanwhileEndsTheWait) {
     EXPECT_EQ(test::end_of(data_.near.get()), ECONNRESET);
 }
 
-TEST_P(RelayPrologue, AVisitorThatVanishedBeforeEndsTheWait) {
+TEST_P(RelayWithPrologue, AVisitorThatVanishedBeforeEndsTheWait) {
     test::reset(outer_.near);
     start();
     loop_.run();
@@ -149,7 +161,7 @@ TEST_P(RelayPrologue, AVisitorThatVanishedBeforeEndsTheWait) {
 
 // The first part of the answer and the visitor's reset are noticed in one turn of the loop: the wait for the
 // second part must not begin.
-TEST_P(RelayPrologue, AVisitorThatVanishesAsTheAnswerComesEndsTheWait) {
+TEST_P(RelayWithPrologue, AVisitorThatVanishesAsTheAnswerComesEndsTheWait) {
     start();
     client_says(ready.substr(0, 3));
     test::reset(outer_.near);
@@ -158,7 +170,7 @@ TEST_P(RelayPrologue, AVisitorThatVanishesAsTheAnswerComesEndsTheWait) {
     EXPECT_EQ(to_string(side_->result()->end), to_string(RelayEnd::outer_failed));
 }
 
-TEST_P(RelayPrologue, AVisitorThatHalfClosedStillGetsItsAnswer) {
+TEST_P(RelayWithPrologue, AVisitorThatHalfClosedStillGetsItsAnswer) {
     start();
     shut_down(outer_.near.get(), Half::write);
     client_says(ready);
@@ -168,7 +180,7 @@ TEST_P(RelayPrologue, AVisitorThatHalfClosedStillGetsItsAnswer) {
     loop_.run();
 }
 
-TEST_P(RelayPrologue, AbortEndsTheWait) {
+TEST_P(RelayWithPrologue, AbortEndsTheWait) {
     start();
     side_->relay().abort(RelayEnd::drained, "enough");
     loop_.run();

@@ -83,7 +83,7 @@ class RelayTamper : public testing::TestWithParam<Case> {
 
     wire::SeededRandom random_;
     TestLoop loop_;
-    Lent lent_;
+    Lent lent_{loop_};
 };
 
 INSTANTIATE_TEST_SUITE_P(
@@ -108,7 +108,7 @@ TEST_P(RelayTamper, IsNoticed) {
 TEST(RelayBetween, NothingIsNoticedWhereNothingIsTouched) {
     wire::SeededRandom random;
     TestLoop loop;
-    Lent lent;
+    Lent lent{loop};
     for (const auto way : {Way::to_client, Way::to_server}) {
         auto plan = talkative(random, way);
         MeddledChain meddled(loop, lent, plan, way, RecordEditor(Mischief::none, 0, 0));
@@ -120,7 +120,7 @@ TEST(RelayBetween, NothingIsNoticedWhereNothingIsTouched) {
 TEST(RelayBetween, ARecordThatComesBackLaterIsNoticed) {
     wire::SeededRandom random;
     TestLoop loop;
-    Lent lent;
+    Lent lent{loop};
     for (const auto way : {Way::to_client, Way::to_server}) {
         const auto plan = talkative(random, way);
         MeddledChain meddled(loop, lent, plan, way, RecordEditor(Mischief::replay, 1 + random.below(7), 0));
@@ -134,7 +134,7 @@ TEST(RelayBetween, ARecordThatComesBackLaterIsNoticed) {
 // A dropped close_notify must not look like an orderly end, though every byte before it came.
 TEST(RelayBetween, AnEndWithoutCloseNotifyIsTruncated) {
     TestLoop loop;
-    Lent lent;
+    Lent lent{loop};
     ChainPlan plan;
     plan.mode = Mode::encrypted;
     plan.visitor.to_send = 100;
@@ -148,21 +148,19 @@ TEST(RelayBetween, AnEndWithoutCloseNotifyIsTruncated) {
     EXPECT_EQ(meddled.chain.service.received(), 100u);
 }
 
-awaitable<void> keep(Relay& relay, std::optional<RelayResult>& result) {
-    auto pending = relay.run();
-    auto value = co_await std::move(pending);
-    result = std::move(value);
-}
-
 // One relay with its data connection in the test's own hands.
 class RelayAlone : public testing::Test {
   protected:
     void start(std::uint64_t record_limit = tls::default_record_limit) {
         LayerPair layers(record_limit);
         peer_.emplace(std::move(layers.client));
-        relay_ = std::make_unique<Relay>(loop_.executor(), lent_.resources(), std::move(outer_.far),
-                                         std::move(data_.far), std::move(layers.server));
-        loop_.spawn(keep(*relay_, result_));
+        relay_ = std::make_unique<Relay>(lent_.resources(), std::move(outer_.far), std::move(data_.far),
+                                         std::move(layers.server));
+        loop_.begin();
+        relay_->start(nullptr, [this](RelayResult result) {
+            result_ = std::move(result);
+            loop_.end();
+        });
         loop_.settle();
     }
     Bytes sealed(std::string_view text) {
@@ -188,7 +186,7 @@ class RelayAlone : public testing::Test {
     }
 
     TestLoop loop_;
-    Lent lent_;
+    Lent lent_{loop_};
     TcpPair outer_;
     TcpPair data_;
     std::optional<RecordLayers> peer_;

@@ -118,7 +118,7 @@ PipePool::Limits a_pool(wire::SeededRandom& random) {
 void run_batch(wire::SeededRandom& random, std::size_t first, std::size_t count) {
     const auto limits = a_pool(random);
     TestLoop loop;
-    Lent lent(limits);
+    Lent lent(loop, limits);
     std::deque<Chain> chains;
     for (std::size_t i = 0; i < count; ++i) chains.emplace_back(loop, lent, a_plan(random)).start();
     loop.run();

@@ -28,6 +28,9 @@ class TestLoop {
             if (error) ADD_FAILURE() << "a task threw: " << what(error);
         });
     }
+    // Of something else that run() waits for.
+    void begin() { ++running_; }
+    void end() { --running_; }
     // Handles events until all spawned tasks have ended.
     void run() {
         EXPECT_TRUE(run_until([this] { return running_ == 0; })) << running_ << " tasks never ended";

@@ -12,7 +12,7 @@
 
 #include "common/net/deadline.hpp"
 #include "common/net/hop.hpp"
-#include "common/net/relay.hpp"
+#include "common/net/relay/relay.hpp"
 #include "tests/unit/common/net/test_loop.hpp"
 #include "tests/unit/common/net/test_sockets.hpp"
 
@@ -85,16 +85,6 @@ struct Joined {
     std::atomic<int> end{-1};
 };
 
-awaitable<void> run_listed(Worker& worker, Joined& joined, RelayLabel label) {
-    Relay relay(worker.executor(), {worker.pipes(), worker.scratch()}, std::move(joined.outer.far),
-                std::move(joined.data.far), std::nullopt);
-    const RelayTable::Entry entry(worker.relays(), relay, std::move(label));
-    joined.running = true;
-    auto pending = relay.run();
-    const auto result = co_await std::move(pending);
-    joined.end = static_cast<int>(result.end);
-}
-
 class RunningRelays : public testing::Test {
   protected:
     RunningRelays() { pool_.start(); }
@@ -111,7 +101,11 @@ class RunningRelays : public testing::Test {
         auto& worker = pool_.at(worker_index);
         RelayLabel label{ConnectionId{id}, std::move(client), std::move(mapping), "192.0.2.1:5", false, {}};
         asio::post(worker.executor(), [&worker, &joined, label = std::move(label)] {
-            worker.tasks().spawn(run_listed(worker, joined, label));
+            worker.relays().add(label, std::move(joined.outer.far), std::move(joined.data.far), std::nullopt);
+            worker.relays().run(label.id, nullptr, [&joined](const RelayLabel&, const RelayResult& result) {
+                joined.end = static_cast<int>(result.end);
+            });
+            joined.running = true;
         });
         EXPECT_TRUE(loop_.run_until([&] { return joined.running.load(); }));
         return joined;

@@ -1,19 +1,19 @@
 #pragma once
-// The relays that run on one worker: what `connection list` shows and `connection close`, a drain or the end
-// of a dead peer act on. That worker's thread only.
+// The relays that run on one worker, and their owner: what `connection list` shows and `connection close`, a
+// drain or the end of a dead peer act on. That worker's thread only.
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "common/core/clock.hpp"
 #include "common/core/ids.hpp"
-#include "common/net/relay_end.hpp"
+#include "common/net/relay/relay.hpp"
 
 namespace tunnel::net {
-
-class Relay;
 
 // Whose relay it is, for people.
 struct RelayLabel {
@@ -33,18 +33,13 @@ struct RelaySnapshot {
 
 class RelayTable {
   public:
-    // Keeps the relay listed as long as it lives. The relay must outlive it.
-    class Entry {
-      public:
-        Entry(RelayTable& table, Relay& relay, RelayLabel label);
-        ~Entry();
-        Entry(const Entry&) = delete;
-        Entry& operator=(const Entry&) = delete;
+    explicit RelayTable(RelayResources resources) : resources_(resources) {}
 
-      private:
-        RelayTable& table_;
-        ConnectionId id_;
-    };
+    // Lists a relay of these sockets, which run() has to start in the same turn.
+    Relay& add(RelayLabel label, UniqueFd outer, UniqueFd data, std::optional<RecordLayers> records);
+    // `done` is called when the relay has ended and is no longer listed.
+    using Done = std::function<void(const RelayLabel&, const RelayResult&)>;
+    void run(ConnectionId id, std::unique_ptr<RelayPrologue> prologue, Done done);
 
     std::size_t size() const { return running_.size(); }
     std::vector<RelaySnapshot> list() const;
@@ -58,9 +53,14 @@ class RelayTable {
 
   private:
     struct Running {
-        Relay* relay;
+        Running(RelayLabel whose, RelayResources resources, UniqueFd outer, UniqueFd data,
+                std::optional<RecordLayers> records)
+            : label(std::move(whose)),
+              relay(resources, std::move(outer), std::move(data), std::move(records)) {}
         RelayLabel label;
+        Relay relay;
     };
+    RelayResources resources_;
     std::unordered_map<ConnectionId, Running> running_;
 };
 

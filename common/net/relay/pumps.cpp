@@ -1,0 +1,170 @@
+// How one direction of a plain data connection is moved, and what all directions have in common. records.cpp
+// has the encrypted ones, relay.cpp a relay's life.
+
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+
+#include "common/net/relay/relay.hpp"
+
+namespace tunnel::net {
+
+namespace {
+
+// Reads of one direction before other connections get their turn: one bulk stream must not starve the rest.
+constexpr int reads_per_turn = 16;
+constexpr std::size_t copy_size = 64 * 1024;
+// Splicing less than this until the source is empty was not worth its pipe.
+constexpr std::size_t worth_splicing = 16 * 1024;
+constexpr int little_enough = 2;
+
+bool would_block(int error) {
+    return error == EAGAIN || error == EWOULDBLOCK;
+}
+
+}  // namespace
+
+void Relay::pump(Direction& direction) {
+    for (int reads = 0; reads < reads_per_turn; ++reads) {
+        if (!flush(direction)) return;
+        if (direction.source_ended) return finish(direction);
+        if (!direction.readable || direction.held) return rest(direction);
+        switch (direction.way) {
+            case Direction::Way::copy:
+                copy(direction);
+                break;
+            case Direction::Way::splice:
+                splice(direction);
+                break;
+            case Direction::Way::seal:
+                seal(direction);
+                break;
+            case Direction::Way::open:
+                open(direction);
+                break;
+        }
+        if (completing_) return;
+    }
+    resources_.events.again(source(direction));
+}
+
+bool Relay::flush(Direction& direction) {
+    direction.stuck = false;
+    if (direction.pipe && direction.pipe->bytes_inside > 0 && !flush_pipe(direction)) return false;
+    while (direction.rest_sent < direction.rest.size()) {
+        const auto n = ::send(target(direction).fd.get(), direction.rest.data() + direction.rest_sent,
+                              direction.rest.size() - direction.rest_sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n >= 0) {
+            direction.rest_sent += static_cast<std::size_t>(n);
+        } else if (would_block(errno)) {
+            direction.stuck = true;
+            return false;
+        } else if (errno != EINTR) {
+            return fail_at(target(direction), errno);
+        }
+    }
+    if (direction.rest_sent > 0) {
+        direction.rest = Bytes();
+        direction.rest_sent = 0;
+        direction.moved += std::exchange(direction.rest_counts, 0);
+    }
+    return true;
+}
+
+bool Relay::flush_pipe(Direction& direction) {
+    auto& pipe = *direction.pipe;
+    while (pipe.bytes_inside > 0) {
+        const auto n = ::splice(pipe.read.get(), nullptr, target(direction).fd.get(), nullptr,
+                                pipe.bytes_inside, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+        if (n > 0) {
+            pipe.bytes_inside -= static_cast<std::size_t>(n);
+            direction.moved += static_cast<std::uint64_t>(n);
+        } else if (n < 0 && would_block(errno)) {
+            direction.stuck = true;
+            return false;
+        } else if (n == 0 || errno != EINTR) {
+            return fail_at(target(direction), n == 0 ? EPIPE : errno);
+        }
+    }
+    return true;
+}
+
+void Relay::no_bytes(Direction& direction, int error) {
+    if (error == EINTR) return;
+    if (would_block(error))
+        direction.readable = false;
+    else
+        fail_at(source(direction), error);
+}
+
+void Relay::copy(Direction& direction) {
+    auto& buffer = resources_.scratch.in;
+    const auto n = ::recv(source(direction).fd.get(), buffer.data(), copy_size, MSG_DONTWAIT);
+    if (n < 0) return no_bytes(direction, errno);
+    if (n == 0) {
+        direction.source_ended = true;
+        return;
+    }
+    const auto size = static_cast<std::size_t>(n);
+    if (size == copy_size)
+        direction.way = direction.may_splice ? Direction::Way::splice : Direction::Way::copy;
+    else if (!source(direction).hung_up)
+        direction.readable = false;  // it has been emptied (epoll(7)): what comes later is told of
+    write(direction, BytesView(buffer).first(size), size);
+}
+
+// Only ever fills an empty pipe: EAGAIN would otherwise mean "socket empty" or "pipe full" with no way to
+// tell.
+void Relay::splice(Direction& direction) {
+    if (!direction.pipe) direction.pipe = resources_.pipes.lease();
+    if (!direction.pipe) return copy(direction);
+    auto& pipe = *direction.pipe;
+    const auto n = ::splice(source(direction).fd.get(), nullptr, pipe.write.get(), nullptr, pipe.capacity,
+                            SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+    if (n > 0) {
+        pipe.bytes_inside = static_cast<std::size_t>(n);
+        direction.spliced += pipe.bytes_inside;
+        return;
+    }
+    if (n == 0) {
+        direction.source_ended = true;
+        return;
+    }
+    if (errno != EINVAL && errno != ENOSYS) return no_bytes(direction, errno);
+    direction.may_splice = false;
+    direction.way = Direction::Way::copy;
+}
+
+void Relay::rest(Direction& direction) {
+    if (direction.pipe) resources_.pipes.give_back(std::move(*direction.pipe));
+    direction.pipe.reset();
+    if (direction.way != Direction::Way::splice) return;
+    const bool little = std::exchange(direction.spliced, 0) < worth_splicing;
+    direction.little = static_cast<std::uint8_t>(little ? direction.little + 1 : 0);
+    if (direction.little < little_enough) return;
+    direction.little = 0;
+    direction.way = Direction::Way::copy;
+}
+
+void Relay::write(Direction& direction, BytesView bytes, std::size_t counts) {
+    while (!bytes.empty()) {
+        const auto n =
+            ::send(target(direction).fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n >= 0) {
+            bytes = bytes.subspan(static_cast<std::size_t>(n));
+        } else if (would_block(errno)) {
+            // Scratch memory belongs to whoever runs next.
+            direction.rest.assign(bytes.begin(), bytes.end());
+            direction.rest_counts = counts;
+            direction.stuck = true;
+            return;
+        } else if (errno != EINTR) {
+            fail_at(target(direction), errno);
+            return;
+        }
+    }
+    direction.moved += counts;
+}
+
+}  // namespace tunnel::net

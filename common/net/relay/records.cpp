@@ -1,0 +1,86 @@
+// How the two directions of an encrypted data connection are moved when this process seals and opens the
+// records itself.
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "common/net/relay/relay.hpp"
+
+namespace tunnel::net {
+
+namespace {
+
+constexpr std::size_t read_size = 64 * 1024;
+
+}  // namespace
+
+void Relay::seal(Direction& direction) {
+    auto& scratch = resources_.scratch;
+    const auto n = ::recv(outer_.fd.get(), scratch.in.data(), read_size, MSG_DONTWAIT);
+    if (n < 0) return no_bytes(direction, errno);
+    const auto size = static_cast<std::size_t>(n);
+    const auto sealed = size > 0 ? records_->sealer.seal_many(BytesView(scratch.in).first(size), scratch.out)
+                                 : records_->sealer.close_notify(scratch.out);
+    if (!sealed) {
+        fail(RelayEnd::key_used_up, sealed.error().message);
+        return;
+    }
+    if (size == 0) direction.source_ended = true;
+    if (size < read_size && !outer_.hung_up) direction.readable = false;
+    write(direction, BytesView(scratch.out).first(*sealed), size);
+}
+
+// What one read of the data connection came to.
+struct Relay::Opened {
+    std::size_t plaintext = 0;  // bytes in scratch.out
+    std::size_t consumed = 0;   // bytes of whole records; the rest is the beginning of the next one
+    bool closed = false;        // close_notify was among them
+};
+
+Relay::Opened Relay::open_records(BytesView bytes) {
+    Opened opened;
+    auto& out = resources_.scratch.out;
+    while (!opened.closed && bytes.size() - opened.consumed >= tls::record_header_size) {
+        const auto rest = bytes.subspan(opened.consumed);
+        const auto size = tls::RecordOpener::record_size(rest.first(tls::record_header_size));
+        if (size && rest.size() < *size) break;
+        const auto record =
+            size ? records_->opener.open(rest.first(*size), MutableBytes(out).subspan(opened.plaintext))
+                 : tl::unexpected<Error>(size.error());
+        if (!record) {
+            const bool limit = record.error().code == Errc::limit;
+            fail(limit ? RelayEnd::key_used_up : RelayEnd::tampered, record.error().message);
+            break;
+        }
+        opened.consumed += *size;
+        opened.plaintext += record->size;
+        opened.closed = record->closed;
+    }
+    return opened;
+}
+
+void Relay::open(Direction& direction) {
+    auto& scratch = resources_.scratch;
+    const auto held = direction.partial.size();
+    const auto n = ::recv(data_.fd.get(), scratch.in.data() + held, read_size, MSG_DONTWAIT);
+    if (n < 0) return no_bytes(direction, errno);
+    if (n == 0) {
+        fail(RelayEnd::truncated, "the data connection ended without close_notify");
+        return;
+    }
+    if (static_cast<std::size_t>(n) < read_size && !data_.hung_up) direction.readable = false;
+    std::copy(direction.partial.begin(), direction.partial.end(), scratch.in.begin());
+    const auto bytes = BytesView(scratch.in).first(held + static_cast<std::size_t>(n));
+    const auto opened = open_records(bytes);
+    if (completing_) return;
+    const auto rest = bytes.subspan(opened.consumed);
+    // A direction that is idle between two records holds nothing.
+    direction.partial = Bytes(rest.begin(), rest.end());
+    direction.source_ended = opened.closed;
+    if (opened.plaintext > 0)
+        write(direction, BytesView(scratch.out).first(opened.plaintext), opened.plaintext);
+}
+
+}  // namespace tunnel::net

@@ -1,0 +1,160 @@
+#include "common/net/relay/relay.hpp"
+
+#include <sys/epoll.h>
+
+#include <system_error>
+#include <utility>
+
+#include "common/net/socket.hpp"
+
+namespace tunnel::net {
+
+std::string_view to_string(RelayEnd end) {
+    switch (end) {
+        case RelayEnd::finished:
+            return "finished";
+        case RelayEnd::outer_failed:
+            return "outer_failed";
+        case RelayEnd::data_failed:
+            return "data_failed";
+        case RelayEnd::truncated:
+            return "truncated";
+        case RelayEnd::tampered:
+            return "tampered";
+        case RelayEnd::key_used_up:
+            return "key_used_up";
+        case RelayEnd::refused:
+            return "refused";
+        case RelayEnd::no_answer:
+            return "no_answer";
+        case RelayEnd::dead_peer:
+            return "dead_peer";
+        case RelayEnd::closed:
+            return "closed";
+        case RelayEnd::drained:
+            return "drained";
+    }
+    return "closed";
+}
+
+Relay::Relay(RelayResources resources, UniqueFd outer, UniqueFd data, std::optional<RecordLayers> records)
+    : resources_(resources),
+      outer_(*this, Side::outer, std::move(outer)),
+      data_(*this, Side::data, std::move(data)),
+      records_(std::move(records)) {
+    if (!records_) return;
+    outward_in_.way = Direction::Way::seal;
+    data_in_.way = Direction::Way::open;
+}
+
+void Relay::start(std::unique_ptr<RelayPrologue> prologue, Done done) {
+    started_ = Clock::now();
+    done_ = std::move(done);
+    prologue_ = std::move(prologue);
+    data_in_.held = prologue_ != nullptr;
+    for (auto* socket : {&outer_, &data_}) {
+        set_reset_on_close(socket->fd.get(), true);
+        set_no_delay(socket->fd.get());
+    }
+    if (failure_) return complete();  // aborted before
+    for (auto* socket : {&outer_, &data_}) {
+        if (const int error = resources_.events.add(socket->fd.get(), *socket); error != 0) {
+            fail_at(*socket, error);
+            return;
+        }
+    }
+}
+
+void Relay::on_events(Socket& socket, std::uint32_t events) {
+    if (completing_) return;
+    const bool broken = (events & EPOLLERR) != 0;
+    if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) socket.hung_up = true;
+    auto& incoming = from(socket);
+    if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
+        incoming.readable = true;
+        if (incoming.held && socket.side == Side::data) run_prologue();
+        if (!completing_ && !incoming.stuck && !incoming.held) pump(incoming);
+    }
+    if (completing_) return;
+    // Reading tells of a reset, and first of the bytes before it. Where nothing is read now, it is told here.
+    if (broken && (incoming.stuck || incoming.source_ended || incoming.held)) {
+        if (const int error = take_error(socket.fd.get()); error != 0) {
+            fail_at(socket, error);
+            return;
+        }
+    }
+    if ((events & EPOLLOUT) != 0 && into(socket).stuck) pump(into(socket));
+}
+
+void Relay::run_prologue() {
+    switch (prologue_->read(data_.fd.get())) {
+        case RelayPrologue::Step::incomplete:
+            data_in_.readable = false;
+            return;
+        case RelayPrologue::Step::done:
+            data_in_.held = false;
+            prologue_.reset();
+            return;
+        case RelayPrologue::Step::refused: {
+            auto refusal = prologue_->refusal();
+            fail(refusal.end, std::move(refusal.detail));
+            return;
+        }
+    }
+}
+
+void Relay::abort(RelayEnd reason, std::string detail) {
+    fail(reason, std::move(detail));
+}
+
+bool Relay::fail(RelayEnd end, std::string detail) {
+    // The first failure is the reason; what follows from it is noise.
+    if (completing_) return false;
+    if (!failure_) failure_ = std::make_unique<RelayRefusal>(RelayRefusal{end, std::move(detail)});
+    complete();
+    return false;
+}
+
+bool Relay::fail_at(const Socket& socket, int error) {
+    return fail(socket.side == Side::outer ? RelayEnd::outer_failed : RelayEnd::data_failed,
+                std::generic_category().message(error));
+}
+
+void Relay::finish(Direction& direction) {
+    if (std::exchange(direction.ended, true)) return;
+    shut_down(target(direction).fd.get(), Half::write);
+    if (outward_in_.ended && data_in_.ended) complete();
+}
+
+void Relay::complete() {
+    if (!done_ || std::exchange(completing_, true)) return;
+    // In a turn of its own: events of this one may still be on their way to the sockets' handlers.
+    asio::post(resources_.context, [this] {
+        close();
+        RelayResult result;
+        if (failure_) {
+            result.end = failure_->end;
+            result.detail = std::move(failure_->detail);
+        }
+        result.from_outer = from_outer();
+        result.to_outer = to_outer();
+        result.duration = std::chrono::duration_cast<Millis>(Clock::now() - started_);
+        const auto done = std::move(done_);
+        done(std::move(result));
+    });
+}
+
+void Relay::close() {
+    prologue_.reset();
+    for (auto* direction : {&outward_in_, &data_in_}) {
+        if (direction->pipe) resources_.pipes.give_back(std::move(*direction->pipe));
+        direction->pipe.reset();
+    }
+    for (auto* socket : {&outer_, &data_}) {
+        resources_.events.remove(socket->fd.get());
+        if (!failure_) set_reset_on_close(socket->fd.get(), false);
+        socket->fd.reset();
+    }
+}
+
+}  // namespace tunnel::net

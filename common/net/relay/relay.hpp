@@ -1,0 +1,149 @@
+#pragma once
+// The relay: joins an outer socket (the visitor's at the server, the service's at the client) with a data
+// connection, in both directions, until both have ended. The heart of both programs. A state machine driven
+// by edge-triggered readiness (EventSet): it holds no coroutine, no buffer and no pipe while it is idle.
+//
+// Bytes: a plain direction begins by copying through the worker's scratch buffer, which costs the least for
+// small messages. A read that fills the buffer means bulk: the direction then moves by splice(2) through a
+// leased pipe, until twice in a row little was to be had. Where no pipe is to be had, or splice refuses, it
+// copies. An encrypted direction is sealed or opened in user space, through scratch buffers. What a socket
+// does not take waits in the leased pipe or in a small buffer of the direction's own, the only one it may
+// hold.
+//
+// Ends: the end of one direction is passed on as shutdown(SHUT_WR) once everything before it was written (on
+// an encrypted data connection after close_notify), and the other direction goes on. Any failure ends both
+// directions with a reset on both sockets, so that a peer never takes a broken transfer for a complete one.
+// That holds even when this process is killed: both sockets are set to reset on close until the relay has
+// finished well.
+//
+// One worker's thread. The process ignores SIGPIPE (prepare_process()): splice(2) knows no MSG_NOSIGNAL.
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "common/core/bytes.hpp"
+#include "common/core/clock.hpp"
+#include "common/net/relay/direction.hpp"
+#include "common/net/relay/relay_end.hpp"
+#include "common/net/relay/resources.hpp"
+#include "common/net/unique_fd.hpp"
+#include "common/tls/record.hpp"
+
+namespace tunnel::net {
+
+// The two record layers of an encrypted data connection.
+struct RecordLayers {
+    tls::RecordSealer sealer;
+    tls::RecordOpener opener;
+};
+
+struct RelayResult {
+    RelayEnd end = RelayEnd::finished;
+    std::string detail;            // what the system or the peer said, empty when finished
+    std::uint64_t from_outer = 0;  // bytes that came from the outer socket and were passed on
+    std::uint64_t to_outer = 0;    // bytes that were written to the outer socket
+    Millis duration{0};
+};
+
+struct RelayRefusal {
+    RelayEnd end;
+    std::string detail;
+};
+
+// What comes on the data connection before the bytes for the outer socket, while the other direction already
+// flows: the server reads the client's StreamAnswer there.
+class RelayPrologue {
+  public:
+    virtual ~RelayPrologue() = default;
+    enum class Step { incomplete, done, refused };
+    // The data connection may have more to read. Takes exactly its own bytes, so that the rest stays in the
+    // kernel; incomplete only after EAGAIN.
+    virtual Step read(int data_fd) = 0;
+    // After refused: how the relay ends.
+    virtual RelayRefusal refusal() = 0;
+};
+
+class Relay {
+  public:
+    // Without record layers the bytes are relayed as they are. Both sockets are non-blocking.
+    Relay(RelayResources resources, UniqueFd outer, UniqueFd data, std::optional<RecordLayers> records);
+    Relay(const Relay&) = delete;
+    Relay& operator=(const Relay&) = delete;
+    // Only before start() and from `done` on.
+    ~Relay() = default;
+
+    // Called once, in a turn of its own, when both directions have ended and both sockets are closed. It may
+    // destroy the relay.
+    using Done = std::function<void(RelayResult)>;
+    void start(std::unique_ptr<RelayPrologue> prologue, Done done);
+
+    // Ends it; done is then called with this reason, unless the relay has ended already.
+    void abort(RelayEnd reason, std::string detail = {});
+
+    std::uint64_t from_outer() const { return outward_in_.moved; }
+    std::uint64_t to_outer() const { return data_in_.moved; }
+    int data_fd() const { return data_.fd.get(); }
+    // Null for a plain data connection. The prologue opens the client's answer with it.
+    RecordLayers* record_layers() { return records_ ? &*records_ : nullptr; }
+
+  private:
+    enum class Side { outer, data };
+    struct Socket final : EventSet::Handler {
+        Socket(Relay& of, Side is, UniqueFd owns) : relay(of), side(is), fd(std::move(owns)) {}
+        void on_events(std::uint32_t events) override { relay.on_events(*this, events); }
+        Relay& relay;
+        Side side;
+        bool hung_up = false;  // its peer has ended or reset: a short read may have the end behind it
+        UniqueFd fd;
+    };
+
+    void on_events(Socket& socket, std::uint32_t events);
+    void run_prologue();
+
+    // One turn of a direction: moves what can be moved now, within a budget.
+    void pump(Direction& direction);
+    // False while the target takes no more for now, and after a failure.
+    bool flush(Direction& direction);
+    bool flush_pipe(Direction& direction);
+    // Each reads once from the source and passes on what it can.
+    void copy(Direction& direction);
+    void splice(Direction& direction);
+    void seal(Direction& direction);
+    void open(Direction& direction);
+    // The source has nothing more for now.
+    void rest(Direction& direction);
+    // Notes what a read that was no success means.
+    void no_bytes(Direction& direction, int error);
+    // `bytes` may be scratch memory; `counts` is what they are worth as payload.
+    void write(Direction& direction, BytesView bytes, std::size_t counts);
+    void finish(Direction& direction);
+
+    struct Opened;
+    Opened open_records(BytesView bytes);
+
+    bool fail(RelayEnd end, std::string detail);
+    bool fail_at(const Socket& socket, int error);
+    void complete();
+    void close();
+
+    Direction& from(const Socket& socket) { return socket.side == Side::outer ? outward_in_ : data_in_; }
+    Direction& into(const Socket& socket) { return socket.side == Side::outer ? data_in_ : outward_in_; }
+    Socket& source(const Direction& direction) { return &direction == &outward_in_ ? outer_ : data_; }
+    Socket& target(const Direction& direction) { return &direction == &outward_in_ ? data_ : outer_; }
+
+    RelayResources resources_;
+    Socket outer_;
+    Socket data_;
+    Direction outward_in_;  // outer socket -> data connection
+    Direction data_in_;     // data connection -> outer socket
+    std::optional<RecordLayers> records_;
+    std::unique_ptr<RelayPrologue> prologue_;
+    std::unique_ptr<RelayRefusal> failure_;
+    Done done_;
+    TimePoint started_{};
+    bool completing_ = false;
+};
+
+}  // namespace tunnel::net
