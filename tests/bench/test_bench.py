@@ -1,5 +1,6 @@
 """What the benchmark computes and parses: medians, ratios, turns, config edits."""
 
+import json
 import os
 import signal
 import subprocess
@@ -11,11 +12,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from bench import procfs, report  # noqa: E402
-from bench.cases import Case, Metric  # noqa: E402
+from bench import procfs, report, saved  # noqa: E402
+from bench.cases import CASES, Case, Metric, Settings  # noqa: E402
+from bench.failure import Failure  # noqa: E402
 from bench.processes import Processes  # noqa: E402
 from bench.results import Results  # noqa: E402
 from bench.runner import rotated  # noqa: E402
+from bench.subjects import SUBJECTS  # noqa: E402
 from bench.subjects.base import ENCRYPTED, PLAIN, Subject  # noqa: E402
 from bench.subjects.own import with_keys, with_port  # noqa: E402
 
@@ -82,6 +85,45 @@ class ResultsTest(unittest.TestCase):
         rows = self.results.as_dict()["rows"]
         own = [row for row in rows if row["subject"] == "tunnel" and row["metric"] == "fast"]
         self.assertEqual(own[0]["rounds"], [300, 310, 140])
+
+    def test_what_was_saved_is_read_again_round_by_round(self):
+        self.results.add(4, self.case, OWN, {"fast": 400})  # round 3 failed
+        self.results.add(4, self.case, REFERENCE, {"fast": 100})
+        self.results.add_failure(3, self.case, OWN, "it broke")
+        again = Results([NONE, OWN, REFERENCE, OTHER], [self.case])
+        again.add_dict(json.loads(json.dumps(self.results.as_dict())))
+        self.assertEqual(again.as_dict(), self.results.as_dict())
+        self.assertEqual(report.as_text(again), report.as_text(self.results))
+
+
+class SavedTest(unittest.TestCase):
+    def setUp(self):
+        settings = Settings(rounds=2, users=3, file_bytes=5_000_000)
+        subjects = [found for found in SUBJECTS if found.name in ("direct", "tunnel", "haproxy", "nginx")]
+        cases = [case(None, settings) for case in CASES if case.name in ("bulk1", "http10")]
+        results = Results(subjects, cases, {"plain": "nginx", "encrypted": "haproxy-tls"})
+        for found, value in zip(subjects, (9.0, 4.0, 2.0, 1.0)):
+            results.add(0, cases[0], found, {"mb_per_second": value, "cpu_per_gb": value})
+            results.add(1, cases[1], found, {"mb_per_second": value})
+        results.add_failure(0, cases[1], subjects[1], "it broke")
+        self.run_made = saved.Run({"cpu": "fast"}, settings, ["bore: not there"], results)
+        self.text = saved.as_text(self.run_made)
+
+    def test_a_run_comes_back_whole(self):
+        again = saved.from_text(self.text)
+        self.assertEqual(saved.as_text(again), self.text)
+        self.assertEqual(report.as_markdown(again.results), report.as_markdown(self.run_made.results))
+
+    def test_only_some_of_it_and_another_reference(self):
+        again = saved.from_text(self.text, ["tunnel", "haproxy"], ["bulk1"], {"plain": "haproxy"}).results
+        self.assertEqual([found.name for found in again.subjects], ["tunnel", "haproxy"])
+        self.assertEqual(again.failures(), [])
+        self.assertEqual(again.ratio("bulk1", again.subjects[0], again.cases[0].metrics[0]), 2.0)
+
+    def test_another_file_is_refused(self):
+        for text in ("", "[]", "{}", '{"settings": {"speed": 1}}'):
+            with self.assertRaisesRegex(Failure, "no file that --json wrote"):
+                saved.from_text(text)
 
 
 class TurnsTest(unittest.TestCase):
