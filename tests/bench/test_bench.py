@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from bench import procfs, report, saved  # noqa: E402
+from bench import bars, procfs, report, saved  # noqa: E402
 from bench.cases import CASES, Case, Metric, Settings  # noqa: E402
 from bench.failure import Failure  # noqa: E402
 from bench.processes import Processes  # noqa: E402
@@ -124,6 +124,64 @@ class SavedTest(unittest.TestCase):
         for text in ("", "[]", "{}", '{"settings": {"speed": 1}}'):
             with self.assertRaisesRegex(Failure, "no file that --json wrote"):
                 saved.from_text(text)
+
+
+class BarsTest(unittest.TestCase):
+    def setUp(self):
+        self.subjects = [found for found in SUBJECTS if found.name in ("tunnel", "haproxy", "tunnel-encrypted")]
+        self.results = Results(self.subjects, [case(None, Settings(rounds=3)) for case in CASES])
+
+    def add(self, case_name, name, key, *values):
+        case = next(case for case in CASES if case.name == case_name)
+        for number, value in enumerate(values):
+            self.results.add(number, case, next(found for found in self.subjects if found.name == name),
+                             {key: value})
+
+    def verdict(self, case_name, key, kind=PLAIN):
+        bar = next(bar for bar in bars.BARS if (bar.case_name, bar.key) == (case_name, key))
+        return bars.judge(self.results, bar, kind)
+
+    def test_every_bar_is_of_something_that_is_measured(self):
+        measured = {(case.name, metric.key) for case in CASES for metric in case.metrics}
+        self.assertLessEqual({(bar.case_name, bar.key) for bar in bars.BARS}, measured)
+
+    def test_a_multiple_is_ours_by_the_references_of_the_same_round(self):
+        self.add("bulk1", "tunnel", "mb_per_second", 400, 150, 360)
+        self.add("bulk1", "haproxy", "mb_per_second", 200, 100, 200)  # 2, 1.5 and 1.8 times
+        self.add("bulk1", "tunnel", "cpu_per_gb", 0.4, 0.9, 0.5)
+        self.add("bulk1", "haproxy", "cpu_per_gb", 1.0, 2.0, 1.0)
+        self.assertEqual(self.verdict("bulk1", "mb_per_second"), bars.Verdict([2, 1.5, 1.8], 1.8, True))
+        self.assertEqual(self.verdict("bulk1", "cpu_per_gb").median, 0.45)  # by medians it would be 0.5
+        self.assertFalse(self.verdict("bulk1", "cpu_per_gb").reached)
+
+    def test_a_bar_is_reached_when_it_is_met_exactly(self):
+        self.add("firstbyte", "tunnel", "p50_us", 100)
+        self.add("firstbyte", "haproxy", "p50_us", 100)
+        self.assertTrue(self.verdict("firstbyte", "p50_us").reached)
+
+    def test_memory_is_our_own(self):
+        self.add("idle", "tunnel-encrypted", "pss_kib", 5, 3, 4)
+        self.assertEqual(self.verdict("idle", "pss_kib", ENCRYPTED), bars.Verdict([5, 3, 4], 4, True))
+
+    def test_nothing_is_claimed_of_what_was_not_measured(self):
+        self.add("rr", "tunnel", "per_second", 1000)
+        self.assertIsNone(self.verdict("rr", "per_second").reached)
+        self.assertIn("reached: 0 of 26 bars, 26 not measured", report.bars_as_text(self.results))
+
+    def test_tables(self):
+        self.add("bulk1", "tunnel", "mb_per_second", 400, 150, 360)
+        self.add("bulk1", "haproxy", "mb_per_second", 200, 100, 200)
+        self.add("idle", "tunnel", "pss_kib", 20)
+        for text in (report.bars_as_text(self.results), report.bars_as_markdown(self.results)):
+            for words in ("against haproxy (plain) and haproxy-tls (encrypted)", "1.80x", "1.50 to 2.00", ">= 1.70x",
+                          "20.0 KiB", "<= 3.0 KiB", "reached: 1 of 26 bars, 24 not measured",
+                          "the fewest behind one here: 1"):
+                self.assertIn(words, text)
+            self.assertNotIn("a bar means", text)
+
+    def test_a_smaller_run_says_so(self):
+        self.results.cases[0].settings = Settings(users=4)
+        self.assertIn("this run had 4 x 100 MB and 2000", report.bars_as_text(self.results))
 
 
 class TurnsTest(unittest.TestCase):

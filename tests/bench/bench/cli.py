@@ -71,9 +71,12 @@ def _print(options, run):
                  "ratio: times better than 'against', above 1 is better")
     lines += [f"skipped: {line}" for line in run.skipped]
     if options.markdown:
-        print("\n".join(f"- {line}" for line in lines) + "\n\n" + report.as_markdown(run.results))
+        parts = ["\n".join(f"- {line}" for line in lines) + "\n", report.as_markdown(run.results)]
+        parts += [report.bars_as_markdown(run.results)] if options.bars else []
     else:
-        print("\n".join(lines) + "\n\n" + report.as_text(run.results))
+        parts = ["\n".join(lines) + "\n", report.as_text(run.results)]
+        parts += [report.bars_as_text(run.results)] if options.bars else []
+    print("\n".join(parts))
     if options.json:
         Path(options.json).write_text(saved.as_text(run), encoding="utf-8")
 
@@ -151,6 +154,8 @@ def _parser():
     parser.add_argument("--json", metavar="FILE", help="also write everything, each round's value too, as JSON")
     parser.add_argument("--from", dest="saved", type=Path, metavar="FILE",
                         help="measure nothing: tell again what --json wrote")
+    parser.add_argument("--bars", action="store_true",
+                        help="also print the bars: ours against the pairs of HAProxy hops, and what has to be reached")
     parser.add_argument("--markdown", action="store_true", help="print Markdown tables")
     return parser
 
