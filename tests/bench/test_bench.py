@@ -1,5 +1,6 @@
-"""What the benchmark computes and parses: medians, ratios, turns, config edits."""
+"""What the benchmark computes and parses: medians, ratios, turns, config edits; what it sees in /proc."""
 
+import ctypes
 import json
 import os
 import signal
@@ -20,7 +21,8 @@ from bench.results import Results  # noqa: E402
 from bench.runner import rotated  # noqa: E402
 from bench.subjects import SUBJECTS  # noqa: E402
 from bench.subjects.base import ENCRYPTED, PLAIN, Subject  # noqa: E402
-from bench.subjects.own import with_keys, with_port  # noqa: E402
+from bench.subjects.own import PROGRAMS, TunnelEncryptedIoUring, TunnelIoUring, with_keys, with_port  # noqa: E402
+from bench.workspace import Workspace  # noqa: E402
 
 
 class Speed(Case):
@@ -252,6 +254,29 @@ class ProcessesTest(unittest.TestCase):
         rss, pss = procfs.memory_kib([os.getpid()])
         self.assertGreater(rss, 1000)
         self.assertLessEqual(pss, rss)
+
+
+class IoUringTest(unittest.TestCase):
+    def test_a_ring_of_a_process_is_seen(self):
+        self.assertFalse(procfs.has_io_uring(os.getpid()))
+        libc = ctypes.CDLL(None, use_errno=True)
+        ring = libc.syscall(425, 8, ctypes.create_string_buffer(120))  # io_uring_setup, params all 0
+        if ring < 0:
+            self.skipTest(f"no io_uring here: {os.strerror(ctypes.get_errno())}")
+        try:
+            self.assertTrue(procfs.has_io_uring(os.getpid()))
+        finally:
+            os.close(ring)
+
+    def test_without_its_programs_it_is_skipped_with_the_reason(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for found in (TunnelIoUring, TunnelEncryptedIoUring):
+                self.assertIn("-DTUNNEL_IO_URING=ON", found.missing(Workspace(folder, None, folder)))
+                self.assertEqual(found.missing(Workspace(folder, None, folder, io_uring_bin=folder)),
+                                 f"tunnel-server and tunnel-client and tunnelctl not in {folder}")
+            for name in PROGRAMS:
+                Path(folder, name).touch()
+            self.assertIsNone(TunnelIoUring.missing(Workspace(folder, None, folder, io_uring_bin=folder)))
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ def _measured(options):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="tunnel-bench-") as folder, Processes(folder) as processes:
         os.chmod(folder, 0o755)  # daemons that drop their privileges have to get in
-        workspace = Workspace(folder, processes, options.build, os.environ.get("PEERS_BIN"))
+        workspace = Workspace(folder, processes, options.build, os.environ.get("PEERS_BIN"), options.io_uring_bin)
         subjects, skipped = _choose(options.peers, workspace)
         for line in skipped + connections_note + machine.warnings(workspace):
             print(f"note: {line}", file=sys.stderr)
@@ -129,9 +129,9 @@ def _parse(argv):
     parser = _parser()
     options = parser.parse_args(argv)
     if options.saved:
-        for name in ("rounds", "seconds", "quick", "json"):
+        for name in ("rounds", "seconds", "quick", "json", "io_uring_bin"):
             if getattr(options, name):
-                parser.error(f"--{name} is for a measurement, --from for one that has been made")
+                parser.error(f"--{name.replace('_', '-')} is for a measurement, --from for one that has been made")
     return options
 
 
@@ -143,6 +143,8 @@ def _parser():
         epilog="PEERS_BIN: a folder with frps, frpc, rathole, chisel, bore; those found there are measured too.")
     parser.add_argument("--build", type=Path, default=ROOT / "build" / "release",
                         help="the build folder with bin/ and tests/bench/bench-load (default: build/release)")
+    parser.add_argument("--io-uring-bin", type=Path, metavar="DIR",
+                        help="a folder with our three programs, built with -DTUNNEL_IO_URING=ON: measured too")
     parser.add_argument("--rounds", type=_positive(int), help="interleaved rounds (default 5)")
     parser.add_argument("--seconds", type=_positive(float), help="length of one measurement (default 3)")
     parser.add_argument("--quick", action="store_true",
