@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import machine, report, saved
+from bench import chart, machine, report, saved
 from bench.cases import CASES, Settings
 from bench.failure import Failure
 from bench.processes import Processes
@@ -79,6 +79,8 @@ def _print(options, run):
     print("\n".join(parts))
     if options.json:
         Path(options.json).write_text(saved.as_text(run), encoding="utf-8")
+    if options.chart:
+        options.chart.write_text(chart.draw(run), encoding="utf-8")
 
 
 def _settings(options):
@@ -158,6 +160,7 @@ def _parser():
                         help="measure nothing: tell again what --json wrote")
     parser.add_argument("--bars", action="store_true",
                         help="also print the bars: ours against the pairs of HAProxy hops, and what has to be reached")
+    parser.add_argument("--chart", type=Path, metavar="FILE.svg", help="also draw a chart of the medians")
     parser.add_argument("--markdown", action="store_true", help="print Markdown tables")
     return parser
 
