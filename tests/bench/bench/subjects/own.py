@@ -95,7 +95,7 @@ class OnIoUring:
     @classmethod
     def missing(cls, workspace):
         if not workspace.io_uring_bin:
-            return "no --io-uring-bin DIR was given, the programs built with -DTUNNEL_IO_URING=ON"
+            return "needs --io-uring-bin DIR, a folder with our programs built with -DTUNNEL_IO_URING=ON"
         return absent_from(workspace.io_uring_bin)
 
     def launch(self, service_port):
