@@ -11,7 +11,7 @@ packages_test=(
   libbenchmark-dev libgmock-dev libgtest-dev
   curl iperf3 nginx openssh-client openssh-server procps python3 redis-server redis-tools strace
 )
-packages_bench=(curl haproxy iperf3 nginx openssh-client openssh-server python3)
+packages_bench=(curl haproxy libnginx-mod-stream nginx openssh-client openssh-server openssl python3)
 packages_fuzz=(clang libclang-rt-14-dev)
 
 # install_packages PACKAGE...: installs those that are missing, with sudo when not root; asks nothing and does nothing

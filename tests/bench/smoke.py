@@ -30,7 +30,7 @@ def subjects(build):
     """direct, and what is there of the others."""
     names = ["direct"]
     if Workspace.tool("haproxy"):
-        names.append("haproxy")
+        names += ["haproxy", "haproxy-tls"] if Workspace.tool("openssl") else ["haproxy"]
     if all((build / "bin" / program).exists() for program in PROGRAMS):
         names += ["tunnel", "tunnel-encrypted"]
     return names
@@ -39,7 +39,7 @@ def subjects(build):
 def run(build, names, folder):
     result = Path(folder) / "result.json"
     done = subprocess.run([sys.executable, HERE / "run.py", "--build", build, "--quick", "--cases",
-                           ",".join(CASE_NAMES), "--peers", ",".join(names), "--json", result],
+                           ",".join(CASE_NAMES), "--peers", ",".join(names), "--json", result, "--bars"],
                           capture_output=True, text=True, timeout=240, check=False)
     print(done.stdout + done.stderr)
     assert done.returncode == 0, f"run.py ended with exit code {done.returncode}"
@@ -64,6 +64,17 @@ def check_numbers(names, table, result):
         assert rows["bulk1", "haproxy", "mb_per_second"]["ratio"] == 1
     for words in ("bulk download, 1 stream", "direct, no tunnel", "requests/s", "KiB/connection"):
         assert words in table, f"'{words}' is not in the table"
+
+
+def check_told_again(table, folder):
+    """The saved run gives the same tables, without a measurement, and a chart."""
+    chart = Path(folder) / "chart.svg"
+    done = subprocess.run([sys.executable, HERE / "run.py", "--from", Path(folder) / "result.json", "--bars", "--chart",
+                           chart], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == table, f"another table than that of the measurement:\n{done.stdout}"
+    assert "bars: both ends of the tunnel" in table
+    assert ">direct, no tunnel<" in chart.read_text(encoding="utf-8")
+    os.remove(chart)
 
 
 def check_killed(build, folder):
@@ -110,7 +121,9 @@ def main():
     folder = tempfile.mkdtemp(prefix="tunnel-bench-smoke-")
     try:
         names = subjects(build)
-        check_numbers(names, *run(build, names, folder))
+        table, result = run(build, names, folder)
+        check_numbers(names, table, result)
+        check_told_again(table, folder)
         assert not left_behind(), f"still running: {left_behind()}"
         os.remove(Path(folder) / "result.json")
         check_killed(build, folder)

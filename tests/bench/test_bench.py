@@ -1,5 +1,7 @@
-"""What the benchmark computes and parses: medians, ratios, turns, config edits."""
+"""What the benchmark computes and parses: medians, ratios, turns, config edits; what it sees in /proc."""
 
+import ctypes
+import json
 import os
 import signal
 import subprocess
@@ -11,13 +13,16 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from bench import procfs, report  # noqa: E402
-from bench.cases import Case, Metric  # noqa: E402
+from bench import bars, procfs, report, saved  # noqa: E402
+from bench.cases import CASES, Case, Metric, Settings  # noqa: E402
+from bench.failure import Failure  # noqa: E402
 from bench.processes import Processes  # noqa: E402
 from bench.results import Results  # noqa: E402
 from bench.runner import rotated  # noqa: E402
+from bench.subjects import SUBJECTS  # noqa: E402
 from bench.subjects.base import ENCRYPTED, PLAIN, Subject  # noqa: E402
-from bench.subjects.own import with_keys, with_port  # noqa: E402
+from bench.subjects.own import PROGRAMS, TunnelEncryptedIoUring, TunnelIoUring, with_keys, with_port  # noqa: E402
+from bench.workspace import Workspace  # noqa: E402
 
 
 class Speed(Case):
@@ -82,6 +87,103 @@ class ResultsTest(unittest.TestCase):
         rows = self.results.as_dict()["rows"]
         own = [row for row in rows if row["subject"] == "tunnel" and row["metric"] == "fast"]
         self.assertEqual(own[0]["rounds"], [300, 310, 140])
+
+    def test_what_was_saved_is_read_again_round_by_round(self):
+        self.results.add(4, self.case, OWN, {"fast": 400})  # round 3 failed
+        self.results.add(4, self.case, REFERENCE, {"fast": 100})
+        self.results.add_failure(3, self.case, OWN, "it broke")
+        again = Results([NONE, OWN, REFERENCE, OTHER], [self.case])
+        again.add_dict(json.loads(json.dumps(self.results.as_dict())))
+        self.assertEqual(again.as_dict(), self.results.as_dict())
+        self.assertEqual(report.as_text(again), report.as_text(self.results))
+
+
+class SavedTest(unittest.TestCase):
+    def setUp(self):
+        settings = Settings(rounds=2, users=3, file_bytes=5_000_000)
+        subjects = [found for found in SUBJECTS if found.name in ("direct", "tunnel", "haproxy", "nginx")]
+        cases = [case(None, settings) for case in CASES if case.name in ("bulk1", "http10")]
+        results = Results(subjects, cases, {"plain": "nginx", "encrypted": "haproxy-tls"})
+        for found, value in zip(subjects, (9.0, 4.0, 2.0, 1.0)):
+            results.add(0, cases[0], found, {"mb_per_second": value, "cpu_per_gb": value})
+            results.add(1, cases[1], found, {"mb_per_second": value})
+        results.add_failure(0, cases[1], subjects[1], "it broke")
+        self.run_made = saved.Run({"cpu": "fast"}, settings, ["bore: not there"], results)
+        self.text = saved.as_text(self.run_made)
+
+    def test_a_run_comes_back_whole(self):
+        again = saved.from_text(self.text)
+        self.assertEqual(saved.as_text(again), self.text)
+        self.assertEqual(report.as_markdown(again.results), report.as_markdown(self.run_made.results))
+
+    def test_only_some_of_it_and_another_reference(self):
+        again = saved.from_text(self.text, ["tunnel", "haproxy"], ["bulk1"], {"plain": "haproxy"}).results
+        self.assertEqual([found.name for found in again.subjects], ["tunnel", "haproxy"])
+        self.assertEqual(again.failures(), [])
+        self.assertEqual(again.ratio("bulk1", again.subjects[0], again.cases[0].metrics[0]), 2.0)
+
+    def test_another_file_is_refused(self):
+        for text in ("", "[]", "{}", '{"settings": {"speed": 1}}'):
+            with self.assertRaisesRegex(Failure, "no file that --json wrote"):
+                saved.from_text(text)
+
+
+class BarsTest(unittest.TestCase):
+    def setUp(self):
+        self.subjects = [found for found in SUBJECTS if found.name in ("tunnel", "haproxy", "tunnel-encrypted")]
+        self.results = Results(self.subjects, [case(None, Settings(rounds=3)) for case in CASES])
+
+    def add(self, case_name, name, key, *values):
+        case = next(case for case in CASES if case.name == case_name)
+        for number, value in enumerate(values):
+            self.results.add(number, case, next(found for found in self.subjects if found.name == name),
+                             {key: value})
+
+    def verdict(self, case_name, key, kind=PLAIN):
+        bar = next(bar for bar in bars.BARS if (bar.case_name, bar.key) == (case_name, key))
+        return bars.judge(self.results, bar, kind)
+
+    def test_every_bar_is_of_something_that_is_measured(self):
+        measured = {(case.name, metric.key) for case in CASES for metric in case.metrics}
+        self.assertLessEqual({(bar.case_name, bar.key) for bar in bars.BARS}, measured)
+
+    def test_a_multiple_is_ours_by_the_references_of_the_same_round(self):
+        self.add("bulk1", "tunnel", "mb_per_second", 400, 150, 360)
+        self.add("bulk1", "haproxy", "mb_per_second", 200, 100, 200)  # 2, 1.5 and 1.8 times
+        self.add("bulk1", "tunnel", "cpu_per_gb", 0.4, 0.9, 0.5)
+        self.add("bulk1", "haproxy", "cpu_per_gb", 1.0, 2.0, 1.0)
+        self.assertEqual(self.verdict("bulk1", "mb_per_second"), bars.Verdict([2, 1.5, 1.8], 1.8, True))
+        self.assertEqual(self.verdict("bulk1", "cpu_per_gb").median, 0.45)  # by medians it would be 0.5
+        self.assertFalse(self.verdict("bulk1", "cpu_per_gb").reached)
+
+    def test_a_bar_is_reached_when_it_is_met_exactly(self):
+        self.add("firstbyte", "tunnel", "p50_us", 100)
+        self.add("firstbyte", "haproxy", "p50_us", 100)
+        self.assertTrue(self.verdict("firstbyte", "p50_us").reached)
+
+    def test_memory_is_our_own(self):
+        self.add("idle", "tunnel-encrypted", "pss_kib", 5, 3, 4)
+        self.assertEqual(self.verdict("idle", "pss_kib", ENCRYPTED), bars.Verdict([5, 3, 4], 4, True))
+
+    def test_nothing_is_claimed_of_what_was_not_measured(self):
+        self.add("rr", "tunnel", "per_second", 1000)
+        self.assertIsNone(self.verdict("rr", "per_second").reached)
+        self.assertIn("reached: 0 of 26 bars, 26 not measured", report.bars_as_text(self.results))
+
+    def test_tables(self):
+        self.add("bulk1", "tunnel", "mb_per_second", 400, 150, 360)
+        self.add("bulk1", "haproxy", "mb_per_second", 200, 100, 200)
+        self.add("idle", "tunnel", "pss_kib", 20)
+        for text in (report.bars_as_text(self.results), report.bars_as_markdown(self.results)):
+            for words in ("against haproxy (plain) and haproxy-tls (encrypted)", "1.80x", "1.50 to 2.00", ">= 1.70x",
+                          "20.0 KiB", "<= 3.0 KiB", "reached: 1 of 26 bars, 24 not measured",
+                          "the fewest behind one here: 1"):
+                self.assertIn(words, text)
+            self.assertNotIn("a bar means", text)
+
+    def test_a_smaller_run_says_so(self):
+        self.results.cases[0].settings = Settings(users=4)
+        self.assertIn("this run had 4 x 100 MB and 2000", report.bars_as_text(self.results))
 
 
 class TurnsTest(unittest.TestCase):
@@ -152,6 +254,29 @@ class ProcessesTest(unittest.TestCase):
         rss, pss = procfs.memory_kib([os.getpid()])
         self.assertGreater(rss, 1000)
         self.assertLessEqual(pss, rss)
+
+
+class IoUringTest(unittest.TestCase):
+    def test_a_ring_of_a_process_is_seen(self):
+        self.assertFalse(procfs.has_io_uring(os.getpid()))
+        libc = ctypes.CDLL(None, use_errno=True)
+        ring = libc.syscall(425, 8, ctypes.create_string_buffer(120))  # io_uring_setup, params all 0
+        if ring < 0:
+            self.skipTest(f"no io_uring here: {os.strerror(ctypes.get_errno())}")
+        try:
+            self.assertTrue(procfs.has_io_uring(os.getpid()))
+        finally:
+            os.close(ring)
+
+    def test_without_its_programs_it_is_skipped_with_the_reason(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for found in (TunnelIoUring, TunnelEncryptedIoUring):
+                self.assertIn("-DTUNNEL_IO_URING=ON", found.missing(Workspace(folder, None, folder)))
+                self.assertEqual(found.missing(Workspace(folder, None, folder, io_uring_bin=folder)),
+                                 f"tunnel-server and tunnel-client and tunnelctl not in {folder}")
+            for name in PROGRAMS:
+                Path(folder, name).touch()
+            self.assertIsNone(TunnelIoUring.missing(Workspace(folder, None, folder, io_uring_bin=folder)))
 
 
 if __name__ == "__main__":

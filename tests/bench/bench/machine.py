@@ -13,7 +13,7 @@ def facts(workspace):
         "load average": f"{os.getloadavg()[0]:.2f} at the start",
         "build": _build_type(workspace.build),
     }
-    server = workspace.own_program("tunnel-server")
+    server = workspace.own_bin / "tunnel-server"
     if server.exists():
         lines["tunnel"] = _version([server, "version"])
     for name, argv in {"haproxy": ["-v"], "nginx": ["-v"], "ssh": ["-V"], "curl": ["--version"]}.items():

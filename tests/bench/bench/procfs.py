@@ -41,6 +41,32 @@ def tree(roots):
     return found
 
 
+def program(pid):
+    """The name of the process's program, cut off after 15 letters."""
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
+            return file.read().strip()
+    except OSError:
+        return f"process {pid}"
+
+
+def has_io_uring(pid):
+    """True when the process has an io_uring open."""
+    folder = f"/proc/{pid}/fd"
+    try:
+        numbers = os.listdir(folder)
+    except OSError:
+        return False  # gone
+    return any(_link(f"{folder}/{number}") == "anon_inode:[io_uring]" for number in numbers)
+
+
+def _link(path):
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ""  # closed in between
+
+
 def cpu_seconds(pids):
     """User and system time of the processes and of their children that have ended and been waited for."""
     ticks = 0

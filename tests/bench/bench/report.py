@@ -1,4 +1,7 @@
-"""The results as tables: one a case, for a terminal or in Markdown."""
+"""The results as tables: one a case, and one of the bars; for a terminal or in Markdown."""
+
+from bench import bars
+
 
 def number(value):
     """Three significant digits, thousands grouped. 0 is less than the clock of /proc can show."""
@@ -41,23 +44,35 @@ def case_table(results, case):
 
 
 def as_text(results):
-    lines = []
-    for case in results.cases:
-        header, rows = case_table(results, case)
-        widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
-        lines += ["", case.title, "  " + _line(header, widths), "  " + "  ".join("-" * width for width in widths)]
-        lines += ["  " + _line(row, widths) for row in rows]
-    return "\n".join(lines + _notes(results)).lstrip("\n") + "\n"
+    return "\n\n".join([_text(case.title, *case_table(results, case)) for case in results.cases]
+                       + _failures(results)) + "\n"
 
 
 def as_markdown(results):
-    lines = []
-    for case in results.cases:
-        header, rows = case_table(results, case)
-        lines += ["", f"### {case.title}", "", "| " + " | ".join(header) + " |",
-                  "|" + "|".join(["---", "---"] + ["---:"] * (len(header) - 2)) + "|"]
-        lines += ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join(lines + _notes(results)).lstrip("\n") + "\n"
+    return "\n\n".join([_markdown(case.title, *case_table(results, case)) for case in results.cases]
+                       + _failures(results)) + "\n"
+
+
+def bars_as_text(results):
+    title, header, rows, notes = bars.table(results)
+    return "\n".join([_text(title, header, rows), *(f"  {note}" for note in notes)]) + "\n"
+
+
+def bars_as_markdown(results):
+    title, header, rows, notes = bars.table(results)
+    return _markdown(title, header, rows) + "\n\n" + "\n".join(f"- {note}" for note in notes) + "\n"
+
+
+def _text(title, header, rows):
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    lines = [title, "  " + _line(header, widths), "  " + "  ".join("-" * width for width in widths)]
+    return "\n".join(lines + ["  " + _line(row, widths) for row in rows])
+
+
+def _markdown(title, header, rows):
+    lines = [f"### {title}", "", "| " + " | ".join(header) + " |",
+             "|" + "|".join(["---", "---"] + ["---:"] * (len(header) - 2)) + "|"]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
 def _line(cells, widths):
@@ -65,6 +80,6 @@ def _line(cells, widths):
                      for i, (cell, width) in enumerate(zip(cells, widths))).rstrip()
 
 
-def _notes(results):
+def _failures(results):
     lines = [f"failed: {case}, {subject}, {why}" for case, subject, why in results.failures()]
-    return ["", *lines] if lines else []
+    return ["\n".join(lines)] if lines else []

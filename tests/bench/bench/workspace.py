@@ -44,11 +44,13 @@ def is_free(port):
 
 
 class Workspace:
-    def __init__(self, folder, processes, build, peers_bin):
+    def __init__(self, folder, processes, build, peers_bin=None, io_uring_bin=None):
         self.folder = Path(folder)
         self.processes = processes
         self.build = Path(build)
+        self.own_bin = self.build / "bin"
         self.peers_bin = Path(peers_bin) if peers_bin else None
+        self.io_uring_bin = Path(io_uring_bin) if io_uring_bin else None
         self.ports = Ports()
         self.cores = len(os.sched_getaffinity(0))
         self._count = 0
@@ -61,9 +63,6 @@ class Workspace:
 
     def load_program(self):
         return self.build / "tests" / "bench" / "bench-load"
-
-    def own_program(self, name):
-        return self.build / "bin" / name
 
     def peer(self, name):
         """The path of an optional peer in PEERS_BIN, or None."""

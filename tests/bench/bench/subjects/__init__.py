@@ -6,9 +6,9 @@ from bench.subjects.direct import Direct
 from bench.subjects.frp import Frp, FrpPlain
 from bench.subjects.haproxy import HaProxy, HaProxySplice, HaProxyTls
 from bench.subjects.nginx import NginxStream
-from bench.subjects.own import Tunnel, TunnelEncrypted
+from bench.subjects.own import Tunnel, TunnelEncrypted, TunnelEncryptedIoUring, TunnelIoUring
 from bench.subjects.rathole import Rathole, RatholeNoise
 from bench.subjects.ssh import SshRemoteForward
 
-SUBJECTS = (Direct, Tunnel, HaProxy, HaProxySplice, NginxStream, FrpPlain, Rathole, Bore,
-            TunnelEncrypted, HaProxyTls, SshRemoteForward, Frp, RatholeNoise, Chisel)
+SUBJECTS = (Direct, Tunnel, TunnelIoUring, HaProxy, HaProxySplice, NginxStream, FrpPlain, Rathole, Bore,
+            TunnelEncrypted, TunnelEncryptedIoUring, HaProxyTls, SshRemoteForward, Frp, RatholeNoise, Chisel)

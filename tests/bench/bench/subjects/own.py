@@ -4,6 +4,7 @@ import json
 import re
 import urllib.parse
 
+from bench import procfs
 from bench.failure import Failure
 from bench.subjects.base import ENCRYPTED, PLAIN, Subject
 from bench.workspace import wait_until
@@ -21,6 +22,12 @@ def with_keys(text, values):
     return "".join(f"{key} = {value}\n" for key, value in values.items()) + top + rest
 
 
+def absent_from(folder):
+    """None, or which of our programs the folder lacks."""
+    absent = [name for name in PROGRAMS if not (folder / name).exists()]
+    return f"{' and '.join(absent)} not in {folder}" if absent else None
+
+
 class Tunnel(Subject):
     name = "tunnel"
     title = "tunnel, encrypt = false"
@@ -29,8 +36,7 @@ class Tunnel(Subject):
 
     @classmethod
     def missing(cls, workspace):
-        absent = [name for name in PROGRAMS if not workspace.own_program(name).exists()]
-        return f"{' and '.join(absent)} not built in {workspace.build / 'bin'}" if absent else None
+        return absent_from(workspace.own_bin)
 
     def launch(self, service_port):
         server_folder, client_folder = self.folder / "server", self.folder / "client"
@@ -48,8 +54,12 @@ class Tunnel(Subject):
         client = self.spawn("client", [self._program("tunnel-client"), "run", "--dir", client_folder])
         return wait_until(self._public_port, "the mapping", process=client)
 
+    def _bin(self):
+        """The folder with the programs."""
+        return self.workspace.own_bin
+
     def _program(self, name):
-        return self.workspace.own_program(name)
+        return self._bin() / name
 
     def _run(self, name, *words, stdin=None):
         return self.workspace.processes.run([self._program(name), *words], timeout=20, stdin=stdin)
@@ -77,6 +87,36 @@ class TunnelEncrypted(Tunnel):
     title = "tunnel, encrypt = true"
     kind = ENCRYPTED
     encrypt = True
+
+
+class OnIoUring:
+    """The same tunnel by the programs of another build: Asio on io_uring instead of epoll."""
+
+    @classmethod
+    def missing(cls, workspace):
+        if not workspace.io_uring_bin:
+            return "needs --io-uring-bin DIR, a folder with our programs built with -DTUNNEL_IO_URING=ON"
+        return absent_from(workspace.io_uring_bin)
+
+    def launch(self, service_port):
+        port = super().launch(service_port)
+        for pid in self.pids():
+            if not procfs.has_io_uring(pid):
+                raise Failure(f"{procfs.program(pid)} does not use io_uring: was it built with -DTUNNEL_IO_URING=ON?")
+        return port
+
+    def _bin(self):
+        return self.workspace.io_uring_bin
+
+
+class TunnelIoUring(OnIoUring, Tunnel):
+    name = "tunnel-io-uring"
+    title = "tunnel on io_uring, encrypt = false"
+
+
+class TunnelEncryptedIoUring(OnIoUring, TunnelEncrypted):
+    name = "tunnel-encrypted-io-uring"
+    title = "tunnel on io_uring, encrypt = true"
 
 
 def with_port(link, listen):

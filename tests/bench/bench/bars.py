@@ -1,0 +1,129 @@
+"""The bars: what both ends of the tunnel together have to reach, most of it beside the pair of HAProxy hops that does
+the same work."""
+
+import dataclasses
+import statistics
+
+from bench.cases import Settings
+from bench.subjects.base import ENCRYPTED, PLAIN
+from bench.subjects.own import Tunnel, TunnelEncrypted
+
+ROUNDS_WANTED = 5
+KINDS = (PLAIN, ENCRYPTED)
+OWN = {PLAIN: Tunnel, ENCRYPTED: TunnelEncrypted}
+
+
+@dataclasses.dataclass(frozen=True)
+class Bar:
+    """unit: "x" is a multiple of the reference's value in the same round, any other is the tunnel's own value."""
+
+    case_name: str
+    key: str
+    work: str
+    what: str
+    at_least: bool
+    plain: float
+    encrypted: float
+    unit: str = "x"
+
+    def limit(self, kind):
+        return self.plain if kind == PLAIN else self.encrypted
+
+    def limit_text(self, kind):
+        return f"{'>=' if self.at_least else '<='} {self.value_text(self.limit(kind))}"
+
+    def value_text(self, value):
+        return f"{value:.2f}x" if self.unit == "x" else f"{value:.1f} {self.unit}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """How one bar was met: the value of each round that counts, and what follows (None: nothing was measured)."""
+
+    values: list
+    median: float | None
+    reached: bool | None
+
+
+def _throughput(case_name, work, plain, encrypted):
+    return Bar(case_name, "mb_per_second", work, "throughput", True, plain, encrypted)
+
+
+def _cpu_per_gb(case_name, work, plain, encrypted):
+    return Bar(case_name, "cpu_per_gb", work, "CPU per GB", False, plain, encrypted)
+
+
+BARS = (
+    _throughput("bulk1", "bulk, 1 stream", 1.7, 1.3),
+    _cpu_per_gb("bulk1", "bulk, 1 stream", 0.40, 0.75),
+    _throughput("bulk8", "bulk, 8 streams", 1.6, 1.3),
+    _cpu_per_gb("bulk8", "bulk, 8 streams", 0.35, 0.75),
+    _throughput("http10", "10 users x 100 MB over HTTP", 1.8, 1.3),
+    _cpu_per_gb("http10", "10 users x 100 MB over HTTP", 0.40, 0.75),
+    Bar("rr", "per_second", "request/response, 32 kept alive", "requests/s", True, 1.05, 1.05),
+    Bar("rr", "cpu_us", "request/response, 32 kept alive", "CPU per request", False, 0.9, 0.9),
+    Bar("connect", "per_second", "new connections", "connections/s", True, 0.95, 3),
+    Bar("connect", "cpu_us", "new connections", "CPU per connection", False, 1.1, 0.35),
+    Bar("firstbyte", "p50_us", "connect to first byte", "p50", False, 1.0, 0.3),
+    Bar("idle", "pss_kib", "idle connection", "memory of both ends", False, 3, 4, "KiB"),
+    Bar("idle", "rest_rss_mib", "at rest", "RSS of both ends", False, 14, 16, "MiB"),
+)
+
+
+def judge(results, bar, kind):
+    own = OWN[kind].name
+    if bar.unit == "x":
+        values = results.quotients(bar.case_name, own, results.references.get(kind), bar.key)
+    else:
+        values = results.rounds(bar.case_name, own, bar.key)
+    if not values:
+        return Verdict([], None, None)
+    median = statistics.median(values)
+    limit = bar.limit(kind)
+    return Verdict(values, median, median >= limit if bar.at_least else median <= limit)
+
+
+def table(results):
+    """(title, header, rows, notes): the first two columns are words."""
+    header = ["", ""]
+    for kind in KINDS:
+        header += [kind, "rounds", "bar", "reached"]
+    rows, verdicts = [], []
+    for bar in BARS:
+        row = [bar.work, bar.what]
+        for kind in KINDS:
+            verdict = judge(results, bar, kind)
+            verdicts.append(verdict)
+            row += _cells(bar, kind, verdict)
+        rows.append(row)
+    against = " and ".join(f"{results.references.get(kind, '-')} ({kind})" for kind in KINDS)
+    return f"bars: both ends of the tunnel against {against}", header, rows, _notes(verdicts) + _smaller(results)
+
+
+def _cells(bar, kind, verdict):
+    if verdict.median is None:
+        return ["-", "-", bar.limit_text(kind), "not measured"]
+    rounds = f"{min(verdict.values):.2f} to {max(verdict.values):.2f}" if len(verdict.values) > 1 else "-"
+    return [bar.value_text(verdict.median), rounds, bar.limit_text(kind), "yes" if verdict.reached else "NO"]
+
+
+def _notes(verdicts):
+    judged = [verdict for verdict in verdicts if verdict.reached is not None]
+    notes = [f"reached: {sum(verdict.reached for verdict in judged)} of {len(verdicts)} bars"
+             + (f", {len(verdicts) - len(judged)} not measured" if len(judged) < len(verdicts) else "")]
+    fewest = min((len(verdict.values) for verdict in judged), default=0)
+    if judged and fewest < ROUNDS_WANTED:
+        notes.append(f"a bar asks for at least {ROUNDS_WANTED} rounds; the fewest behind one here: {fewest}")
+    return notes
+
+
+def _smaller(results):
+    """A note when this run did less than what the bars are about, as --quick does."""
+    meant = Settings()
+    for case in results.cases:
+        for name in ("users", "file_bytes", "idle_connections"):
+            if getattr(case.settings, name) != getattr(meant, name):
+                return [f"a bar means {meant.users} users x {meant.file_bytes // 1_000_000} MB and "
+                        f"{meant.idle_connections} idle connections; this run had {case.settings.users} x "
+                        f"{case.settings.file_bytes // 1_000_000} MB and {case.settings.idle_connections}"]
+    return []
