@@ -257,6 +257,11 @@ class DescriptorsUsedUp {
 };
 
 TEST_F(ListenerTest, RunningOutOfDescriptorsPausesTheLoopAndNeverEndsIt) {
+#ifdef __SANITIZE_ADDRESS__
+    GTEST_SKIP()
+        << "UndefinedBehaviorSanitizer's check of virtual calls opens a pipe, and takes its lack for a "
+           "wild pointer";
+#endif
     listen(loopback(0), 1);
     accept_all();
     loop_.settle();
