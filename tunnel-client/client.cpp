@@ -46,7 +46,7 @@ Client::Client(ClientConfig config, std::shared_ptr<const ServerAccess> access, 
       events_(std::move(events)),
       instance_(random_u64()),
       workers_(config_.workers, log_),
-      data_(workers_, log_, access_->link.client),
+      data_(workers_, log_, access_->link.client, std::make_shared<const ServiceRules>(config_)),
       resolver_(context_.get_executor()),
       connection_tasks_(context_.get_executor(),
                         [this](const std::exception& bug) {
@@ -206,8 +206,7 @@ void Client::open_data_connection(tls::TicketKey ticket) {
             if (session_ && session_->id() == session) session_->dial_failed(number, reason);
         });
     };
-    data_.open(
-        {session_->server(), session_->id(), std::move(ticket), rules_, liveness(), std::move(on_failed)});
+    data_.open({session_->server(), session_->id(), std::move(ticket), liveness(), std::move(on_failed)});
 }
 
 void Client::reload() {
@@ -229,6 +228,7 @@ void Client::apply(ClientConfig next, std::shared_ptr<const ServerAccess> access
     if (next.workers != config_.workers) log_.warn("setting needs a restart", {{"setting", "workers"}});
     config_ = std::move(next);
     rules_ = std::make_shared<const ServiceRules>(config_);
+    data_.set_rules(rules_);
     log_.configure(config_.log.level, config_.log.format);
     workers_.set_liveness(liveness());
     if (other_server) {

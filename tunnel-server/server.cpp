@@ -1,5 +1,7 @@
 #include "tunnel-server/server.hpp"
 
+#include <algorithm>
+
 #include "common/config/files.hpp"
 #include "common/core/version.hpp"
 #include "common/net/deadline.hpp"
@@ -12,6 +14,8 @@ namespace {
 
 constexpr Millis sweep_interval{500};
 constexpr Millis drain_check_interval{50};
+// Data connections that are ready even for a client whom nobody visits.
+constexpr std::size_t floor_of_pool = 2;
 
 net::Liveness liveness_of(const ServerConfig& config) {
     return {config.heartbeat.interval, config.heartbeat.timeout};
@@ -63,9 +67,10 @@ Server::Server(ServerConfig config, Log log, ConfigSource reload, Store store, S
       stop_requested_(context_, asio::steady_timer::time_point::max()) {
     tunnel_port_ = std::make_unique<TunnelPort>(workers_, log_, tunnel_port_hooks(),
                                                 admission_limits(config_), std::move(context));
+    pairings_ = std::make_unique<PairingGroup>(workers_, context_.get_executor(), stream_failure());
     mappings_ = std::make_unique<MappingTable>(workers_, log_, mapping_rules(), mapping_hooks());
     sessions_ = std::make_unique<SessionTable>(context_.get_executor(), log_, clients_, *mappings_,
-                                               session_settings());
+                                               *pairings_, session_settings());
     admin_api_ = std::make_unique<AdminApi>(context_.get_executor(), log_, *this, workers_, store_, clients_,
                                             *mappings_, *sessions_);
     admin_socket_ = std::make_unique<AdminSocket>(
@@ -83,6 +88,7 @@ Status Server::open() {
         tunnel_port_number_ = address.port();
     }
     workers_.set_liveness(liveness_of(config_));
+    pairings_->set_liveness(liveness_of(config_));
     return admin_socket_->listen(config_.admin.socket, config_.admin.group);
 }
 
@@ -94,22 +100,24 @@ TunnelPort::Hooks Server::tunnel_port_hooks() {
             sessions_->adopt(std::move(stranger));
         });
     };
-    hooks.claim = [this, control](wire::PrefaceBytes preface, net::tcp::endpoint peer) {
-        return net::ask(control, [this, preface, peer] { return sessions_->claim(preface, peer); });
-    };
-    hooks.on_failure = [this, control](const MappingKey& key, const std::string& reason) {
-        asio::post(control, [this, key, reason] { mappings_->note_error(key, reason); });
+    hooks.on_data_connection = [this](net::Worker& worker, net::UniqueFd fd,
+                                      const wire::PrefaceBytes& preface, const net::tcp::endpoint& peer) {
+        pairings_->at(worker.index()).data_connection(std::move(fd), preface, peer);
     };
     return hooks;
 }
 
+StreamFailure Server::stream_failure() {
+    return [this, control = context_.get_executor()](const MappingKey& key, const std::string& reason) {
+        asio::post(control, [this, key, reason] { mappings_->note_error(key, reason); });
+    };
+}
+
 MappingTable::Hooks Server::mapping_hooks() {
-    const auto control = context_.get_executor();
     MappingTable::Hooks hooks;
-    hooks.on_visitor = [this, control](const MappingKey& key, net::Accepted accepted) {
-        asio::post(control, [this, key, accepted = std::move(accepted)]() mutable {
-            sessions_->visitor(key, std::move(accepted));
-        });
+    hooks.on_visitor = [this](net::Worker& worker, std::shared_ptr<const Route> route,
+                              net::Accepted accepted) {
+        pairings_->at(worker.index()).visitor(std::move(route), std::move(accepted));
     };
     hooks.on_change = [this](const SeatKey& seat) {
         if (sessions_) sessions_->mappings_changed(seat);
@@ -133,6 +141,9 @@ SessionSettings Server::session_settings() const {
     return {{config_.heartbeat.interval, config_.heartbeat.timeout},
             config_.grace,
             config_.limits.waiting_visitors,
+            {std::min<std::size_t>(floor_of_pool, config_.limits.ready_per_client),
+             config_.limits.ready_per_client},
+            config_.limits.ready,
             printed_host(config_)};
 }
 
@@ -190,6 +201,7 @@ net::awaitable<void> Server::stop_loop() {
     co_await drain();
     tunnel_port_->close();
     co_await sessions_->shut_down();
+    pairings_->close();
     co_await admin_socket_->stop();
     tasks_.cancel();
     co_await tasks_.join();
@@ -203,9 +215,10 @@ void Server::close_tunnel_port_once_unneeded() {
 }
 
 net::awaitable<std::size_t> Server::unfinished_visitors() {
-    const auto waiting = sessions_->waiting();
+    // One may be on its way to a worker, or back: looked at on both sides of the workers' turns.
+    const auto before = sessions_->waiting();
     const auto running = co_await workers_.running_relays();
-    co_return waiting + running;
+    co_return std::max(before, sessions_->waiting()) + running;
 }
 
 net::awaitable<void> Server::drain() {
@@ -251,6 +264,7 @@ void Server::apply(ServerConfig next, std::shared_ptr<const tls::ServerContext> 
     tunnel_port_->set_context(std::move(context));
     tunnel_port_->set_limits(admission_limits(config_));
     workers_.set_liveness(liveness_of(config_));
+    pairings_->set_liveness(liveness_of(config_));
     mappings_->set_rules(mapping_rules());
     sessions_->set_settings(session_settings());
     log_.info("config reloaded", {{"file", config_.file}});

@@ -56,6 +56,7 @@ class Server final : public ServerFacts {
 
     Status open();
     TunnelPort::Hooks tunnel_port_hooks();
+    StreamFailure stream_failure();
     MappingTable::Hooks mapping_hooks();
     MappingTable::Rules mapping_rules() const;
     SessionSettings session_settings() const;
@@ -81,6 +82,7 @@ class Server final : public ServerFacts {
     net::WorkerPool workers_;
     StoreThread store_;
     ClientBook clients_;
+    std::unique_ptr<PairingGroup> pairings_;
     std::unique_ptr<MappingTable> mappings_;
     std::unique_ptr<SessionTable> sessions_;
     std::unique_ptr<TunnelPort> tunnel_port_;

@@ -58,6 +58,18 @@ void shut_down(int fd, Half half) {
     (void)::shutdown(fd, half == Half::read ? SHUT_RD : SHUT_WR);
 }
 
+namespace {
+
+// All zero when it cannot be had.
+tcp_info info_of(int fd) {
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    (void)::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size);
+    return info;
+}
+
+}  // namespace
+
 bool is_broken(int fd) {
     pollfd state{fd, 0, 0};
     return ::poll(&state, 1, 0) > 0 && (state.revents & POLLERR) != 0;
@@ -70,13 +82,19 @@ int take_error(int fd) {
 }
 
 bool peer_seems_dead(int fd, Millis timeout) {
-    tcp_info info{};
-    socklen_t size = sizeof info;
-    if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return false;
+    const auto info = info_of(fd);
     // Window probes back off to minutes while they are answered, so silence alone proves nothing: several
     // probes in a row without an answer do. Retransmissions count up only while nothing is acknowledged.
     const bool unanswered = info.tcpi_retransmits > 0 || info.tcpi_probes >= 4;
     return unanswered && info.tcpi_last_ack_recv >= timeout.count();
+}
+
+Millis silent_for(int fd) {
+    return Millis(info_of(fd).tcpi_last_ack_recv);
+}
+
+bool has_unacknowledged(int fd) {
+    return info_of(fd).tcpi_unacked > 0;
 }
 
 IpAddress to_ip(const asio::ip::address& address) {

@@ -41,6 +41,11 @@ void shut_down(int fd, Half half);
 // `timeout`.
 bool peer_seems_dead(int fd, Millis timeout);
 
+// How long ago the peer of a TCP socket last acknowledged anything, a keepalive probe included.
+Millis silent_for(int fd);
+// True while bytes that were sent have not been acknowledged.
+bool has_unacknowledged(int fd);
+
 IpAddress to_ip(const asio::ip::address& address);
 HostPort to_host_port(const tcp::endpoint& endpoint);  // v4-mapped addresses are written as IPv4
 std::string to_text(const tcp::endpoint& endpoint);

@@ -27,6 +27,7 @@ class Worker {
 
     // Of the worker's own thread only:
     TaskGroup& tasks() { return tasks_; }
+    EventSet& events() { return events_; }
     const PipePool& pipes() const { return pipes_; }
     RelayTable& relays() { return relays_; }
     const tls::AeadFactory& ciphers() const { return ciphers_; }

@@ -132,7 +132,7 @@ TEST_F(TunnelTest, AHeartbeatIsMeasuredForTheAdmin) {
 
 TEST_F(TunnelTest, VisitorsInFlightWhenTheConnectionDropsAreNotLost) {
     const Service service(echo);
-    start_server();
+    start_server("[limits]\nready_per_client = 0\n");
     start_proxy();
     const auto port = start_client(mapping_toml("service", service.address())).listening("service");
     ASSERT_NE(port, 0);
@@ -157,7 +157,7 @@ TEST_F(TunnelTest, VisitorsInFlightWhenTheConnectionDropsAreNotLost) {
 
 TEST_F(TunnelTest, ADataConnectionLostOnTheWayIsDialledAgain) {
     const Service service(echo);
-    start_server();
+    start_server("[limits]\nready_per_client = 0\n");
     start_proxy();
     const auto port = start_client(mapping_toml("service", service.address())).listening("service");
     ASSERT_NE(port, 0);

@@ -11,7 +11,7 @@ namespace {
 class StrangersTest : public TunnelTest {
   protected:
     // A server and a client that serves "service".
-    void start(const std::string& server_options = "") {
+    void start(const std::string& server_options = "[limits]\nready_per_client = 0\n") {
         start_server(server_options);
         start_proxy();
         port_ = start_client(mapping_toml("service", service_.address())).listening("service");

@@ -126,7 +126,7 @@ TEST_F(TunnelTest, AnUnknownClientAndAWrongSecretHearTheSameSentence) {
 }
 
 TEST_F(TunnelTest, AClientThatCannotDialTellsAndItsVisitorIsReset) {
-    start_server();
+    start_server("[limits]\nready_per_client = 0\n");
     auto peer = TlsPeer::client(link_of("home"));
     peer.log_in(link_of("home"));
     peer.send_message(wire::Declare{{{"web", 0, "127.0.0.1:80", true, 0}}});

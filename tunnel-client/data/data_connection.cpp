@@ -10,7 +10,7 @@ namespace tunnel::client {
 namespace {
 
 constexpr Seconds dial_limit{10};
-// The server pairs a data connection with a visitor at once or closes it.
+// From the first byte of a StreamOpen to its last.
 constexpr Seconds stream_limit{30};
 constexpr Seconds answer_limit{10};
 
@@ -38,6 +38,10 @@ net::awaitable<Result<net::UniqueFd>> dial_with_preface(const DataJob& job, wire
 net::awaitable<Result<OpenedStream>> await_stream(net::Worker& worker, net::UniqueFd fd, const DataJob& job,
                                                   wire::Preface preface) {
     net::Descriptor socket(worker.executor(), fd.release());
+    // A data connection that is kept ready waits as long as its server likes; keepalive tells when that is
+    // gone.
+    const auto [broken] = co_await socket.async_wait(net::Descriptor::wait_read, net::use_result);
+    if (broken) co_return fail(Errc::closed, "cancelled");
     const net::Deadline deadline(worker.executor(), stream_limit, [&socket] { socket.cancel(); });
     // Nonce and record header in one read, the rest exactly, so that the visitor's bytes stay in the kernel.
     Bytes head(wire::nonce_size + tls::record_header_size);

@@ -52,12 +52,26 @@ net::awaitable<void> close_after_reading(net::Worker& worker, net::UniqueFd fd) 
 
 }  // namespace
 
-DataPlane::DataPlane(net::WorkerPool& workers, Log log, std::string client_name)
-    : workers_(workers), log_(std::move(log)), client_name_(std::move(client_name)) {
+DataPlane::DataPlane(net::WorkerPool& workers, Log log, std::string client_name,
+                     std::shared_ptr<const ServiceRules> rules)
+    : workers_(workers),
+      log_(std::move(log)),
+      client_name_(std::move(client_name)),
+      rules_(std::move(rules)) {
     for (std::size_t i = 0; i < workers_.size(); ++i) {
         auto& worker = workers_.at(i);
         per_worker_.emplace_back(new PerWorker{worker, net::Resolver(worker.executor())});
     }
+}
+
+void DataPlane::set_rules(std::shared_ptr<const ServiceRules> rules) {
+    const std::lock_guard lock(mutex_);
+    rules_ = std::move(rules);
+}
+
+std::shared_ptr<const ServiceRules> DataPlane::rules() const {
+    const std::lock_guard lock(mutex_);
+    return rules_;
 }
 
 void DataPlane::open(DataJob job) {
@@ -85,7 +99,8 @@ net::awaitable<void> DataPlane::serve(PerWorker& at, DataJob job) {
     }
     tl::expected<net::UniqueFd, wire::StreamAnswer> service =
         tl::unexpected(wire::StreamAnswer{Code::draining, "the client is shutting down"});
-    if (!draining_) service = co_await dial_service(at.resolver, *job.rules, stream->open);
+    const auto rules_now = rules();
+    if (!draining_) service = co_await dial_service(at.resolver, *rules_now, stream->open);
     wire::StreamAnswer answer;
     if (!service) answer = service.error();
     const auto answered = co_await send_answer(worker, *stream, std::move(answer));

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "common/net/dialer.hpp"
@@ -20,7 +21,6 @@ struct DataJob {
     net::tcp::endpoint server;  // the address that the control connection reached
     SessionId session;
     tls::TicketKey ticket;
-    std::shared_ptr<const ServiceRules> rules;
     net::Liveness liveness;
     // On the worker: the data connection could not be opened, or ended before a visitor came. Only the server
     // knows whether it has seen the ticket.
@@ -29,9 +29,12 @@ struct DataJob {
 
 class DataPlane {
   public:
-    DataPlane(net::WorkerPool& workers, Log log, std::string client_name);
+    DataPlane(net::WorkerPool& workers, Log log, std::string client_name,
+              std::shared_ptr<const ServiceRules> rules);
 
     void open(DataJob job);
+    // For streams that are opened from now on, on data connections that are ready already too.
+    void set_rules(std::shared_ptr<const ServiceRules> rules);
     // From now on streams are answered with "draining"; running visitors go on.
     void drain() { draining_ = true; }
 
@@ -41,12 +44,15 @@ class DataPlane {
         net::Resolver resolver;
     };
     net::awaitable<void> serve(PerWorker& at, DataJob job);
+    std::shared_ptr<const ServiceRules> rules() const;
 
     net::WorkerPool& workers_;
     Log log_;
     std::string client_name_;
     std::vector<std::unique_ptr<PerWorker>> per_worker_;
     std::size_t next_ = 0;
+    mutable std::mutex mutex_;
+    std::shared_ptr<const ServiceRules> rules_;
     std::atomic<bool> draining_{false};
     std::atomic<std::uint64_t> last_connection_{0};
 };

@@ -129,7 +129,7 @@ net::awaitable<Result<Response>> AdminApi::status() {
     out.set_sessions(static_cast<std::uint32_t>(sessions_.sessions().size()));
     out.set_mappings(static_cast<std::uint32_t>(mappings_.all().size()));
     out.set_visitors(static_cast<std::uint32_t>(running.size()));
-    out.set_visitors_total(sessions_.counters().visitors_total);
+    out.set_visitors_total(sessions_.pairing_counters().visitors_total);
     std::uint64_t bytes_in = 0;
     std::uint64_t bytes_out = 0;
     for (const auto& [key, mapping] : mappings_.all()) {
@@ -142,8 +142,8 @@ net::awaitable<Result<Response>> AdminApi::status() {
     }
     out.set_bytes_in(bytes_in);
     out.set_bytes_out(bytes_out);
-    out.set_refused_tickets(sessions_.counters().refused_tickets);
-    out.set_refused_logins(sessions_.counters().refused_logins);
+    out.set_refused_tickets(sessions_.pairing_counters().refused_tickets);
+    out.set_refused_logins(sessions_.refused_logins());
     out.set_garbage_connections(facts_.garbage_connections());
     out.set_config_file(facts_.config().file);
     out.set_draining(facts_.draining());
@@ -311,7 +311,11 @@ net::awaitable<Result<Response>> AdminApi::mapping_list(proto::MappingQuery quer
 Result<Response> AdminApi::session_list() const {
     Response response;
     auto& list = *response.mutable_sessions();
-    for (const auto* session : sessions_.sessions()) fill(*list.add_sessions(), *session, mappings_);
+    for (const auto* session : sessions_.sessions()) {
+        auto& info = *list.add_sessions();
+        fill(info, *session, mappings_);
+        info.set_ready(static_cast<std::uint32_t>(sessions_.ready(session->seat())));
+    }
     return response;
 }
 

@@ -76,6 +76,8 @@ void read_limits(Table& root, LimitOptions& out) {
     table.read_number("unauthenticated", out.unauthenticated, 1, largest_limit);
     table.read_number("unauthenticated_per_address", out.unauthenticated_per_address, 1, largest_limit);
     table.read_number("waiting_visitors", out.waiting_visitors, 0, largest_limit);
+    table.read_number("ready_per_client", out.ready_per_client, 0, largest_limit);
+    table.read_number("ready", out.ready, 0, largest_limit);
 }
 
 void read_all(Document& document, const ServerPaths& paths, ServerConfig& out) {

@@ -39,6 +39,8 @@ struct LimitOptions {
     unsigned unauthenticated = 4096;              // connections to the tunnel port not yet authenticated
     unsigned unauthenticated_per_address = 1024;  // the same, of one peer address
     unsigned waiting_visitors = 1024;             // per client, waiting for a data connection
+    unsigned ready_per_client = 64;               // data connections dialled ahead of visitors; 0: none
+    unsigned ready = 4096;                        // the same, of all clients
     bool operator==(const LimitOptions&) const = default;
 };
 

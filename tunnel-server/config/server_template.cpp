@@ -59,6 +59,10 @@ unauthenticated = 4096
 unauthenticated_per_address = 1024
 # Visitors of one client that wait for a data connection.
 waiting_visitors = 1024
+# Data connections that are dialled ahead of visitors, as many as the recent visitors ask for: of one client (0: none),
+# and in all.
+ready_per_client = 64
+ready = 4096
 
 [log]
 level = "info"    # debug info warn error

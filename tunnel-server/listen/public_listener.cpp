@@ -32,7 +32,10 @@ Result<std::shared_ptr<PublicListener>> PublicListener::open(net::WorkerPool& wo
         for (std::size_t i = 0; i < sockets.size(); ++i) {
             auto& worker = workers.at(i);
             asio::post(worker.executor(), [&worker, socket = sockets[i], log, on_visitor] {
-                worker.tasks().spawn(net::accept_loop(socket, net::Accepts::visitors, log, on_visitor));
+                auto on_accept = [&worker, on_visitor](net::Accepted accepted) {
+                    on_visitor(worker, std::move(accepted));
+                };
+                worker.tasks().spawn(net::accept_loop(socket, net::Accepts::visitors, log, on_accept));
             });
             all.push_back(sockets[i]);
         }

@@ -17,7 +17,7 @@ namespace tunnel::server {
 class PublicListener {
   public:
     // Runs on a worker for each visitor. Copied to every worker.
-    using VisitorHandler = std::function<void(net::Accepted)>;
+    using VisitorHandler = std::function<void(net::Worker&, net::Accepted)>;
 
     // Listens on `port` of every bind address or on none. Errors are those of net::open_listeners.
     static Result<std::shared_ptr<PublicListener>> open(net::WorkerPool& workers,

@@ -66,8 +66,7 @@ Status TunnelPort::listen(const std::vector<HostPort>& addresses) {
                 worker.tasks().spawn(serve(shared, worker, std::move(accepted), std::move(place)));
             };
             asio::post(worker.executor(), [&worker, socket = sockets[i], log = shared_->log, on_accept] {
-                worker.tasks().spawn(
-                    net::accept_loop(socket, net::Accepts::peers, log, on_accept));
+                worker.tasks().spawn(net::accept_loop(socket, net::Accepts::peers, log, on_accept));
             });
         }
     }
@@ -102,7 +101,7 @@ net::awaitable<void> TunnelPort::serve(std::shared_ptr<Shared> shared, net::Work
                                        net::Accepted accepted, Admission::Place place) {
     net::set_no_delay(accepted.fd.get());
     net::Descriptor socket(worker.executor(), accepted.fd.release());
-    std::optional<Assignment> assignment;
+    wire::PrefaceBytes preface{};
     {
         const net::Deadline deadline(worker.executor(), stranger_limit, [&socket] { socket.cancel(); });
         const auto first = co_await peek_first_byte(socket);
@@ -111,7 +110,6 @@ net::awaitable<void> TunnelPort::serve(std::shared_ptr<Shared> shared, net::Work
             co_await serve_control(shared, socket, accepted.peer, std::move(place));
             co_return;
         }
-        wire::PrefaceBytes preface{};
         Status read = fail(Errc::protocol, "no preface");
         if (*first == wire::preface_first_byte) read = co_await net::read_exactly(socket, preface);
         if (!read) {
@@ -119,12 +117,9 @@ net::awaitable<void> TunnelPort::serve(std::shared_ptr<Shared> shared, net::Work
             shared->log.debug("garbage on the tunnel port", {{"address", net::to_text(accepted.peer)}});
             co_return;
         }
-        assignment = co_await shared->hooks.claim(preface, accepted.peer);
     }
     place.leave();
-    if (assignment)
-        serve_visitor(worker, net::UniqueFd(socket.release()), std::move(*assignment),
-                               shared->hooks.on_failure);
+    shared->hooks.on_data_connection(worker, net::UniqueFd(socket.release()), preface, accepted.peer);
 }
 
 net::awaitable<void> TunnelPort::serve_control(std::shared_ptr<Shared> shared, net::Descriptor& socket,

@@ -17,7 +17,6 @@
 #include "common/tls/session.hpp"
 #include "common/wire/preface.hpp"
 #include "tunnel-server/listen/admission.hpp"
-#include "tunnel-server/streams/visitor_stream.hpp"
 
 namespace tunnel::server {
 
@@ -39,10 +38,9 @@ class TunnelPort {
     // All run on a worker.
     struct Hooks {
         std::function<void(NewControl)> on_control;
-        // Checks the ticket and finds a visitor for it; nothing when the data connection is to be closed.
-        std::function<net::awaitable<std::optional<Assignment>>(wire::PrefaceBytes, net::tcp::endpoint)>
-            claim;
-        StreamFailure on_failure;
+        // A data connection whose preface was read and not checked.
+        std::function<void(net::Worker&, net::UniqueFd, const wire::PrefaceBytes&, const net::tcp::endpoint&)>
+            on_data_connection;
     };
 
     TunnelPort(net::WorkerPool& workers, Log log, Hooks hooks, Admission::Limits limits,

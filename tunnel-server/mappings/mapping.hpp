@@ -2,7 +2,6 @@
 // One mapping as the running server knows it, whether the admin made it or a client declared it.
 
 #include <atomic>
-#include <compare>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -12,21 +11,11 @@
 #include "common/core/clock.hpp"
 #include "common/core/result.hpp"
 #include "common/wire/control_messages.hpp"
+#include "tunnel-server/mappings/route.hpp"
 
 namespace tunnel::server {
 
 class PublicListener;
-
-// A mapping's name is unique within its client.
-struct MappingKey {
-    std::string client;
-    std::string name;
-    auto operator<=>(const MappingKey&) const = default;
-};
-// "home/ssh"
-inline std::string to_string(const MappingKey& key) {
-    return key.client + "/" + key.name;
-}
 
 // Counted by the workers, read by the control thread.
 struct MappingCounters {
@@ -61,6 +50,7 @@ struct Mapping {
     WallTime last_error_at{};
     WallTime created_at{};
     std::shared_ptr<MappingCounters> counters = std::make_shared<MappingCounters>();
+    std::shared_ptr<RouteCell> route = std::make_shared<RouteCell>();
     std::shared_ptr<PublicListener> listener;  // while listening or waiting
 };
 

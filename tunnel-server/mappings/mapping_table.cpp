@@ -261,6 +261,7 @@ Presence MappingTable::presence_of(const SeatKey& seat) const {
 }
 
 void MappingTable::refresh(Mapping& mapping) {
+    mapping.route->set({mapping.key, seat_of(mapping), mapping.service, mapping.encrypt, mapping.counters});
     const auto presence = presence_of(seat_of(mapping));
     const bool wanted = !closed_ && !mapping.paused && !mapping.refusal && presence != Presence::gone;
     if (!wanted) mapping.listener.reset();
@@ -304,11 +305,11 @@ Status MappingTable::open(Mapping& mapping) {
 }
 
 Status MappingTable::open_on(Mapping& mapping, Port port) {
-    auto listener =
-        PublicListener::open(workers_, rules_.bind, port, log_,
-                             [key = mapping.key, on_visitor = hooks_.on_visitor](net::Accepted accepted) {
-                                 on_visitor(key, std::move(accepted));
-                             });
+    auto listener = PublicListener::open(
+        workers_, rules_.bind, port, log_,
+        [route = mapping.route, on_visitor = hooks_.on_visitor](net::Worker& worker, net::Accepted accepted) {
+            on_visitor(worker, route->get(), std::move(accepted));
+        });
     if (!listener) return pass(std::move(listener.error()));
     mapping.listener = std::move(*listener);
     mapping.port = port;

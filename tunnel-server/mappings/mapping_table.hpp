@@ -17,13 +17,6 @@
 
 namespace tunnel::server {
 
-// A client's `run` has the empty slot; each `expose` has its own.
-struct SeatKey {
-    std::string client;
-    std::string slot;
-    auto operator<=>(const SeatKey&) const = default;
-};
-
 enum class Presence { connected, away, gone };
 
 class MappingTable {
@@ -36,7 +29,7 @@ class MappingTable {
     };
     struct Hooks {
         // On a worker: a visitor came to this mapping.
-        std::function<void(const MappingKey&, net::Accepted)> on_visitor;
+        std::function<void(net::Worker&, std::shared_ptr<const Route>, net::Accepted)> on_visitor;
         // On the control thread: what the seat's client should be told has changed.
         std::function<void(const SeatKey&)> on_change;
         // A mapping is gone for good: its running visitors are to end.

@@ -65,7 +65,8 @@ void Session::log_in(const wire::Login& login) {
     id_ = SessionId{random_u64()};
     // The session stands in its seat from here on and may be asked to dial.
     if (auto refusal = events_.on_login(*this, login, *binding)) return channel_.close(*refusal);
-    tickets_.emplace(*data_key);
+    tickets_ = std::make_shared<SessionTickets>(seat_, *data_key);
+    events_.on_logged_in(*this);
     place_.leave();
     channel_.send(wire::LoginAccepted{id_, public_host_, fmt::format("tunnel-server {}", version)});
 }

@@ -10,7 +10,7 @@
 #include "common/net/worker.hpp"
 #include "tunnel-server/listen/tunnel_port.hpp"
 #include "tunnel-server/mappings/mapping_table.hpp"
-#include "tunnel-server/sessions/ticket_book.hpp"
+#include "tunnel-server/sessions/ticket_registry.hpp"
 
 namespace tunnel::server {
 
@@ -22,6 +22,8 @@ class SessionEvents {
     // Decides over a login. An empty result: accepted, the session stands in its seat.
     virtual std::optional<wire::Goodbye> on_login(Session& session, const wire::Login& login,
                                                   const Secret& binding) = 0;
+    // Right after an accepted on_login: its tickets are there.
+    virtual void on_logged_in(Session& session) = 0;
     virtual void on_declare(Session& session, const wire::Declare& declare) = 0;
     virtual void on_objection(Session& session, const wire::MappingObjection& objection) = 0;
     virtual void on_dial_failed(Session& session, const wire::DialFailed& failed) = 0;
@@ -51,11 +53,12 @@ class Session {
     const std::string& address() const { return address_; }
     const std::string& software() const { return software_; }
     WallTime since() const { return since_; }
-    bool logged_in() const { return tickets_.has_value(); }
+    bool logged_in() const { return tickets_ != nullptr; }
     // The client said that it leaves for good, so there is nothing to wait for.
     bool leaving() const { return leaving_; }
     std::optional<std::chrono::microseconds> round_trip() const { return channel_.round_trip(); }
-    TicketBook& tickets() { return *tickets_; }
+    // Once it is logged in.
+    const std::shared_ptr<SessionTickets>& tickets() { return tickets_; }
     void set_times(wire::HeartbeatTimes times) { channel_.set_times(times); }
 
   private:
@@ -73,7 +76,7 @@ class Session {
     std::string software_;
     WallTime since_;
     bool leaving_ = false;
-    std::optional<TicketBook> tickets_;
+    std::shared_ptr<SessionTickets> tickets_;
 };
 
 }  // namespace tunnel::server

@@ -1,6 +1,7 @@
 #include "tunnel-server/sessions/session_table.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "common/core/names.hpp"
 #include "common/net/deadline.hpp"
@@ -9,10 +10,6 @@ namespace tunnel::server {
 
 namespace {
 
-// From the moment the client was asked for a data connection until it has to be here.
-constexpr Seconds dial_patience{10};
-// How often the client is asked for one visitor while it says that it has failed.
-constexpr int max_dials = 3;
 constexpr std::size_t max_seats_per_client = 64;
 constexpr Millis goodbye_limit{1500};
 
@@ -21,15 +18,20 @@ using Code = wire::Goodbye::Code;
 }  // namespace
 
 SessionTable::SessionTable(const asio::any_io_executor& executor, Log log, ClientBook& clients,
-                           MappingTable& mappings, SessionSettings settings)
+                           MappingTable& mappings, PairingGroup& pairings, SessionSettings settings)
     : executor_(executor),
       log_(std::move(log)),
       clients_(clients),
       mappings_(mappings),
+      pairings_(pairings),
       settings_(std::move(settings)),
-      tasks_(executor, [this](const std::exception& bug) {
-          log_.error("bug in a session", {{"what", bug.what()}});
-      }) {}
+      tasks_(executor,
+             [this](const std::exception& bug) {
+                 log_.error("bug in a session", {{"what", bug.what()}});
+             }),
+      ready_room_(settings_.ready_in_all) {
+    pairings_.set_events(*this);
+}
 
 void SessionTable::adopt(NewControl control) {
     if (!shutting_down_) tasks_.spawn(serve(std::move(control)));
@@ -44,7 +46,7 @@ net::awaitable<void> SessionTable::serve(NewControl control) {
 
 wire::Goodbye SessionTable::refuse_login(const Session& session, const Error& error,
                                          const std::string& reason_for_log) {
-    ++counters_.refused_logins;
+    ++refused_logins_;
     log_.warn(
         "login refused",
         {{"client", session.seat().client}, {"address", session.address()}, {"reason", reason_for_log}});
@@ -71,7 +73,8 @@ std::optional<wire::Goodbye> SessionTable::on_login(Session& session, const wire
                 Code::overloaded,
                 fmt::format("the client \"{}\" has {} sessions already: end one first", login.client, seats)};
     }
-    auto& seat = found == seats_.end() ? seats_[session.seat()] : found->second;
+    auto& seat =
+        seats_.try_emplace(session.seat(), SeatPool(settings_.pool, pairings_.workers())).first->second;
     if (seat.session != nullptr) {
         const bool same = seat.session->instance() == session.instance();
         if (!same && !login.takeover)
@@ -86,6 +89,7 @@ std::optional<wire::Goodbye> SessionTable::on_login(Session& session, const wire
     }
     seat.session = &session;
     seat.declared = false;
+    seat.pool.restart();
     by_id_[session.id()] = &session;
     clients_.note_seen(login.client, std::chrono::system_clock::now());
     log_.info("session opened", {{"client", login.client},
@@ -93,6 +97,10 @@ std::optional<wire::Goodbye> SessionTable::on_login(Session& session, const wire
                                  {"address", session.address()},
                                  {"software", login.software}});
     return std::nullopt;
+}
+
+void SessionTable::on_logged_in(Session& session) {
+    pairings_.tickets().add(session.id(), session.tickets());
 }
 
 void SessionTable::on_declare(Session& session, const wire::Declare& declare) {
@@ -105,98 +113,11 @@ void SessionTable::on_declare(Session& session, const wire::Declare& declare) {
     }
     mappings_.declare(session.seat(), declare.mappings);
     // Those who came while the client was away.
-    const auto asked = seat.dials_wanted;
-    if (seat.waiting.size() > asked) want_dials(session.seat(), seat, seat.waiting.size() - asked);
+    flush_soon(session.seat());
 }
 
 void SessionTable::on_objection(Session& session, const wire::MappingObjection& objection) {
     mappings_.object({session.seat().client, objection.mapping}, objection.reason);
-}
-
-void SessionTable::on_dial_failed(Session& session, const wire::DialFailed& failed) {
-    // A ticket that was used has had its visitor, or found nobody waiting.
-    if (!session.tickets().cancel(failed.ticket)) return;
-    const auto found = seats_.find(session.seat());
-    if (found == seats_.end() || found->second.session != &session || found->second.waiting.empty()) return;
-    auto& waiting = found->second.waiting;
-    // With one data connection too few each visitor would wait for that of the next, for ever.
-    const auto unlucky = std::min_element(waiting.begin(), waiting.end(), [](const auto& a, const auto& b) {
-        return a.dials_failed < b.dials_failed;
-    });
-    if (++unlucky->dials_failed < max_dials) return want_dials(found->first, found->second, 1);
-    auto given_up = std::move(*unlucky);
-    waiting.erase(unlucky);
-    refuse(std::move(given_up),
-           fmt::format("the client could not open a data connection: {}", failed.reason));
-}
-
-void SessionTable::visitor(const MappingKey& key, net::Accepted accepted) {
-    Waiting waiting{key, {std::move(accepted.fd), accepted.peer}, std::nullopt, 0};
-    ++counters_.visitors_total;
-    const auto* mapping = mappings_.get(key);
-    const auto found = mapping != nullptr ? seats_.find({key.client, mapping->slot}) : seats_.end();
-    if (found == seats_.end()) return refuse(std::move(waiting), "the client is not connected");
-    mapping->counters->visitors_total += 1;
-    auto& seat = found->second;
-    if (seat.waiting.size() >= settings_.waiting_visitors)
-        return refuse(
-            std::move(waiting),
-            fmt::format("{} visitors are waiting already: limits.waiting_visitors", seat.waiting.size()));
-    seat.waiting.push_back(std::move(waiting));
-    if (seat.session != nullptr && seat.declared) want_dials(found->first, seat, 1);
-}
-
-void SessionTable::refuse(Waiting waiting, const std::string& reason) {
-    log_.warn("visitor refused", {{"mapping", waiting.mapping.name},
-                                  {"client", waiting.mapping.client},
-                                  {"visitor", net::to_text(waiting.visitor.peer)},
-                                  {"reason", reason}});
-    mappings_.note_error(waiting.mapping, reason);
-    if (const auto* mapping = mappings_.get(waiting.mapping)) mapping->counters->refused_total += 1;
-    refuse_visitor(std::move(waiting.visitor));
-}
-
-std::optional<Assignment> SessionTable::claim(const wire::PrefaceBytes& bytes,
-                                              const net::tcp::endpoint& peer) {
-    const auto refused = [&](std::string_view reason) {
-        ++counters_.refused_tickets;
-        log_.warn("data connection refused", {{"address", net::to_text(peer)}, {"reason", reason}});
-        return std::nullopt;
-    };
-    const auto preface = wire::decode_preface(bytes);
-    if (!preface) return refused(preface.error().message);
-    const auto found = by_id_.find(preface->session);
-    if (found == by_id_.end()) return refused("its session is not connected");
-    auto& session = *found->second;
-    auto key = session.tickets().redeem(*preface, bytes, Clock::now());
-    if (!key) return refused(key.error().message);
-    auto& waiting = seats_[session.seat()].waiting;
-    while (!waiting.empty()) {
-        auto first = std::move(waiting.front());
-        waiting.pop_front();
-        const auto* mapping = mappings_.get(first.mapping);
-        if (mapping == nullptr) {
-            refuse(std::move(first), "the mapping was removed");
-            continue;
-        }
-        Assignment assignment;
-        assignment.open = {ConnectionId{++last_connection_},
-                           mapping->key.name,
-                           mapping->service,
-                           mapping->encrypt,
-                           net::to_text(first.visitor.peer),
-                           net::to_text(net::local_of(first.visitor.fd.get()))};
-        assignment.visitor = std::move(first.visitor);
-        assignment.mapping = mapping->key;
-        assignment.counters = mapping->counters;
-        assignment.counters->visitors += 1;
-        assignment.ticket_key = std::move(*key);
-        assignment.preface = *preface;
-        assignment.liveness = {settings_.heartbeat.interval, settings_.heartbeat.timeout};
-        return assignment;
-    }
-    // The visitor it was dialled for has given up: nothing unusual.
-    return std::nullopt;
 }
 
 void SessionTable::mappings_changed(const SeatKey& seat) {
@@ -204,11 +125,6 @@ void SessionTable::mappings_changed(const SeatKey& seat) {
     if (found == seats_.end()) return;
     found->second.states_wanted = true;
     flush_soon(seat);
-}
-
-void SessionTable::want_dials(const SeatKey& key, Seat& seat, std::size_t count) {
-    seat.dials_wanted += count;
-    flush_soon(key);
 }
 
 void SessionTable::flush_soon(const SeatKey& key) {
@@ -226,24 +142,25 @@ void SessionTable::flush() {
 
 void SessionTable::flush(const SeatKey& key, Seat& seat) {
     if (seat.session == nullptr || !seat.session->logged_in() || !seat.declared) return;
-    if (std::exchange(seat.states_wanted, false))
-        seat.session->send(wire::MappingStates{mappings_.states_for(key)});
-    if (seat.dials_wanted == 0) return;
-    seat.session->dial(std::exchange(seat.dials_wanted, 0));
-    const auto deadline = Clock::now() + dial_patience;
-    // Those without a deadline stand at the end.
-    for (auto it = seat.waiting.rbegin(); it != seat.waiting.rend() && !it->deadline; ++it)
-        it->deadline = deadline;
+    if (std::exchange(seat.states_wanted, false)) {
+        auto states = mappings_.states_for(key);
+        seat.has_mappings = !states.empty();
+        seat.session->send(wire::MappingStates{std::move(states)});
+    }
+    pair_waiting(seat);
+    dial(seat);
 }
 
 void SessionTable::leave_seat(Session& session) {
     by_id_.erase(session.id());
+    pairings_.tickets().remove(session.id());
     const auto found = seats_.find(session.seat());
     if (found == seats_.end() || found->second.session != &session) return;
     auto& seat = found->second;
     seat.session = nullptr;
     seat.away_since = Clock::now();
-    seat.dials_wanted = 0;
+    seat.pool.restart();
+    pairings_.drop(session.seat());
     for (auto& waiting : seat.waiting) {
         waiting.deadline.reset();
         waiting.dials_failed = 0;
@@ -284,6 +201,10 @@ SessionTable::Seats::iterator SessionTable::drop_seat(Seats::iterator at) {
 
 void SessionTable::sweep(TimePoint now) {
     mappings_.retry_refused();
+    std::size_t ready = 0;
+    for (const auto& [key, seat] : seats_)
+        ready += static_cast<std::size_t>(std::max<std::ptrdiff_t>(seat.pool.ready(), 0)) + seat.pool.asked();
+    ready_room_ = settings_.ready_in_all - std::min(ready, settings_.ready_in_all);
     for (auto it = seats_.begin(); it != seats_.end();) {
         auto& seat = it->second;
         if (seat.session == nullptr && now - seat.away_since >= settings_.grace) {
@@ -292,35 +213,9 @@ void SessionTable::sweep(TimePoint now) {
             it = drop_seat(it);
             continue;
         }
-        if (seat.session != nullptr && seat.session->logged_in()) {
-            seat.session->tickets().drop_expired(now);
-            if (!clients_.may_stay(it->first.client, std::chrono::system_clock::now()))
-                seat.session->close(Code::revoked,
-                                    "this client has expired: ask the server's admin to add it again");
-        }
-        drop_broken(seat);
-        // The oldest stand in front.
-        while (!seat.waiting.empty() && seat.waiting.front().deadline &&
-               *seat.waiting.front().deadline <= now) {
-            auto first = std::move(seat.waiting.front());
-            seat.waiting.pop_front();
-            refuse(std::move(first),
-                   "no data connection came from the client in time: can it reach the tunnel port?");
-        }
+        sweep(it->first, seat, now);
         ++it;
     }
-}
-
-// Visitors who went away with a reset. One who only said that it sends no more may still want an answer.
-void SessionTable::drop_broken(Seat& seat) {
-    std::erase_if(seat.waiting, [this](const Waiting& waiting) {
-        if (!net::is_broken(waiting.visitor.fd.get())) return false;
-        log_.info("visitor left", {{"mapping", waiting.mapping.name},
-                                   {"client", waiting.mapping.client},
-                                   {"visitor", net::to_text(waiting.visitor.peer)},
-                                   {"reason", "it did not wait for a data connection"}});
-        return true;
-    });
 }
 
 Status SessionTable::close_sessions(const std::string& client, wire::Goodbye::Code code,
@@ -365,6 +260,13 @@ std::optional<Presence> SessionTable::presence(const std::string& client) const 
     return best;
 }
 
+std::size_t SessionTable::ready(const SeatKey& seat) const {
+    const auto found = seats_.find(seat);
+    return found == seats_.end()
+               ? 0
+               : static_cast<std::size_t>(std::max<std::ptrdiff_t>(found->second.pool.ready(), 0));
+}
+
 std::size_t SessionTable::waiting() const {
     std::size_t count = 0;
     for (const auto& [key, seat] : seats_) count += seat.session != nullptr ? seat.waiting.size() : 0;
@@ -375,6 +277,7 @@ void SessionTable::set_settings(SessionSettings settings) {
     settings_ = std::move(settings);
     for (auto& [key, seat] : seats_) {
         if (seat.session != nullptr) seat.session->set_times(settings_.heartbeat);
+        seat.pool.set_limits(settings_.pool);
     }
 }
 

@@ -16,8 +16,9 @@
 #include "common/net/task_group.hpp"
 #include "tunnel-server/clients/client_book.hpp"
 #include "tunnel-server/mappings/mapping_table.hpp"
+#include "tunnel-server/pool/pairing_group.hpp"
+#include "tunnel-server/pool/seat_pool.hpp"
 #include "tunnel-server/sessions/session.hpp"
-#include "tunnel-server/streams/assignment.hpp"
 
 namespace tunnel::server {
 
@@ -25,27 +26,18 @@ struct SessionSettings {
     wire::HeartbeatTimes heartbeat;
     Millis grace{15'000};
     std::size_t waiting_visitors = 1024;  // of one seat
+    PoolSize::Limits pool;                // of one seat
+    std::size_t ready_in_all = 4096;      // data connections ahead of need
     std::string public_host;
 };
 
-struct SessionCounters {
-    std::uint64_t refused_logins = 0;
-    std::uint64_t refused_tickets = 0;
-    std::uint64_t visitors_total = 0;
-};
-
-class SessionTable final : public SessionEvents {
+class SessionTable final : public SessionEvents, public PairingEvents {
   public:
     SessionTable(const asio::any_io_executor& executor, Log log, ClientBook& clients, MappingTable& mappings,
-                 SessionSettings settings);
+                 PairingGroup& pairings, SessionSettings settings);
 
     // A stranger whose TLS handshake is complete.
     void adopt(NewControl control);
-    // A visitor came to a mapping's listener.
-    void visitor(const MappingKey& key, net::Accepted accepted);
-    // A data connection came: the visitor it is for, if its ticket is good and somebody waits.
-    std::optional<Assignment> claim(const wire::PrefaceBytes& bytes, const net::tcp::endpoint& peer);
-
     // The client should be told its mappings' states: soon, once for many changes.
     void mappings_changed(const SeatKey& seat);
     // Ends the sessions of a client. Errc::not_found when it has none.
@@ -56,7 +48,10 @@ class SessionTable final : public SessionEvents {
     std::vector<const Session*> sessions() const;
     // "connected", "away", or nothing.
     std::optional<Presence> presence(const std::string& client) const;
-    const SessionCounters& counters() const { return counters_; }
+    std::uint64_t refused_logins() const { return refused_logins_; }
+    const PairingCounters& pairing_counters() const { return pairings_.counters(); }
+    // Data connections of a seat that wait for visitors.
+    std::size_t ready(const SeatKey& seat) const;
     // Visitors of connected clients who wait for a data connection.
     std::size_t waiting() const;
     void set_settings(SessionSettings settings);
@@ -70,23 +65,29 @@ class SessionTable final : public SessionEvents {
     // SessionEvents
     std::optional<wire::Goodbye> on_login(Session& session, const wire::Login& login,
                                           const Secret& binding) override;
+    void on_logged_in(Session& session) override;
     void on_declare(Session& session, const wire::Declare& declare) override;
     void on_objection(Session& session, const wire::MappingObjection& objection) override;
     void on_dial_failed(Session& session, const wire::DialFailed& failed) override;
 
+    // PairingEvents
+    void on_notice(const PoolNotice& notice) override;
+    void on_waiting(WaitingVisitor visitor) override;
+
   private:
     struct Waiting {
-        MappingKey mapping;
-        Visitor visitor;
+        WaitingVisitor visitor;
         std::optional<TimePoint> deadline;  // none while the client is away: the grace time counts then
         int dials_failed = 0;
     };
     struct Seat {
+        explicit Seat(SeatPool with) : pool(std::move(with)) {}
         Session* session = nullptr;
         bool declared = false;  // the present session has sent its mappings
+        bool has_mappings = false;
         TimePoint away_since{};
         std::deque<Waiting> waiting;
-        std::size_t dials_wanted = 0;
+        SeatPool pool;
         bool states_wanted = false;
     };
     using Seats = std::map<SeatKey, Seat>;
@@ -95,7 +96,11 @@ class SessionTable final : public SessionEvents {
     void ended(Session& session, const Error& reason);
     void leave_seat(Session& session);
     Seats::iterator drop_seat(Seats::iterator at);
-    void want_dials(const SeatKey& key, Seat& seat, std::size_t count);
+    // Sends waiting visitors to where data connections are ready.
+    void pair_waiting(Seat& seat);
+    // Asks the client for the data connections that are missing.
+    void dial(Seat& seat);
+    void note_waiting(Seat& seat);
     // What is wanted of a seat's client is sent once for everything that happens in one turn of the event
     // loop.
     void flush_soon(const SeatKey& key);
@@ -103,18 +108,20 @@ class SessionTable final : public SessionEvents {
     void flush(const SeatKey& key, Seat& seat);
     void refuse(Waiting waiting, const std::string& reason);
     void drop_broken(Seat& seat);
+    void sweep(const SeatKey& key, Seat& seat, TimePoint now);
     wire::Goodbye refuse_login(const Session& session, const Error& error, const std::string& reason_for_log);
 
     asio::any_io_executor executor_;
     Log log_;
     ClientBook& clients_;
     MappingTable& mappings_;
+    PairingGroup& pairings_;
     SessionSettings settings_;
     net::TaskGroup tasks_;
     Seats seats_;
     std::unordered_map<SessionId, Session*> by_id_;
-    SessionCounters counters_;
-    std::uint64_t last_connection_ = 0;
+    std::size_t ready_room_ = 0;  // of settings_.ready_in_all, as of the last sweep
+    std::uint64_t refused_logins_ = 0;
     std::set<SeatKey> to_flush_;
     bool shutting_down_ = false;
 };

@@ -28,8 +28,8 @@ Result<Secret> TicketBook::redeem(const wire::Preface& preface, const wire::Pref
     return key;
 }
 
-void TicketBook::drop_expired(TimePoint now) {
-    std::erase_if(out_, [now](const auto& entry) { return entry.second.expires <= now; });
+std::size_t TicketBook::drop_expired(TimePoint now) {
+    return std::erase_if(out_, [now](const auto& entry) { return entry.second.expires <= now; });
 }
 
 }  // namespace tunnel::server

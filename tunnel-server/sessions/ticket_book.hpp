@@ -26,7 +26,8 @@ class TicketBook {
     Result<Secret> redeem(const wire::Preface& preface, const wire::PrefaceBytes& bytes, TimePoint now);
     // The client says that it cannot use this one. False when it is not out any more.
     bool cancel(TicketNumber number) { return out_.erase(number) > 0; }
-    void drop_expired(TimePoint now);
+    // How many.
+    std::size_t drop_expired(TimePoint now);
     std::size_t out() const { return out_.size(); }
 
   private:

@@ -1,16 +1,14 @@
 #pragma once
-// A visitor given to a data connection: all that the worker needs to serve it. A value that crosses threads.
+// Visitors, and what belongs to one on its way to a data connection. Values that cross threads.
 
 #include <memory>
 
-#include "common/core/clock.hpp"
-#include "common/core/secret.hpp"
+#include "common/core/ids.hpp"
 #include "common/net/asio.hpp"
 #include "common/net/socket.hpp"
 #include "common/net/unique_fd.hpp"
-#include "common/wire/preface.hpp"
-#include "common/wire/stream_head.hpp"
 #include "tunnel-server/mappings/mapping.hpp"
+#include "tunnel-server/mappings/route.hpp"
 
 namespace tunnel::server {
 
@@ -19,14 +17,12 @@ struct Visitor {
     net::tcp::endpoint peer;
 };
 
-struct Assignment {
+// A visitor for whom there is no data connection yet.
+struct WaitingVisitor {
+    std::shared_ptr<const Route> route;
     Visitor visitor;
-    MappingKey mapping;
-    std::shared_ptr<MappingCounters> counters;
-    wire::StreamOpen open;
-    Secret ticket_key;
-    wire::Preface preface;
-    net::Liveness liveness;
+    int moves = 0;  // data connections that broke before the client had answered
+    bool was_waiting = false;
 };
 
 // Closes with a reset, so that the visitor knows at once that nobody serves it.

@@ -8,6 +8,7 @@
 
 #include "common/net/deadline.hpp"
 #include "common/net/relay/relay.hpp"
+#include "common/wire/stream_head.hpp"
 
 namespace tunnel::server {
 
@@ -18,6 +19,9 @@ using net::RelayEnd;
 
 // Longer than the longest time a client may take to dial its service.
 constexpr Seconds answer_limit{150};
+// A StreamOpen that is not even acknowledged after this time met a dead path.
+constexpr Millis acknowledge_limit{1000};
+constexpr int most_moves = 3;
 
 struct Heads {
     Bytes opening;  // the server's nonce and the sealed StreamOpen
@@ -25,14 +29,20 @@ struct Heads {
     tls::RecordOpener opener;
 };
 
-Result<Heads> make_heads(net::Worker& worker, const Assignment& assignment) {
+wire::StreamOpen stream_open(const Assignment& assignment) {
+    const auto& [route, visitor, moves, was_waiting] = assignment.visitor;
+    return {assignment.id,  route->mapping.name,        route->service,
+            route->encrypt, net::to_text(visitor.peer), net::to_text(net::local_of(visitor.fd.get()))};
+}
+
+Result<Heads> make_heads(net::Worker& worker, const ReadyConnection& data, const wire::StreamOpen& stream) {
     wire::Nonce nonce;
     fill_random(nonce);
-    const auto keys = tls::derive_stream_keys(assignment.ticket_key, assignment.preface.ticket,
-                                              assignment.preface.nonce, nonce);
+    const auto keys =
+        tls::derive_stream_keys(data.ticket_key, data.preface.ticket, data.preface.nonce, nonce);
     Heads heads{Bytes(nonce.begin(), nonce.end()), tls::RecordSealer(worker.ciphers(), keys.to_client),
                 tls::RecordOpener(worker.ciphers(), keys.to_server)};
-    const auto open = wire::encode(assignment.open);
+    const auto open = wire::encode(stream);
     heads.opening.resize(wire::nonce_size + open.size() + tls::record_overhead);
     const auto sealed = heads.sealer.seal(tls::RecordType::application_data, open,
                                           MutableBytes(heads.opening).subspan(wire::nonce_size));
@@ -44,10 +54,13 @@ Result<Heads> make_heads(net::Worker& worker, const Assignment& assignment) {
 // for splice(2).
 class AnswerReader final : public net::RelayPrologue {
   public:
-    AnswerReader(Relay& relay, const asio::any_io_executor& executor)
-        : relay_(relay), deadline_(executor, answer_limit, [&relay] {
-              relay.abort(RelayEnd::no_answer, "the client did not answer in time");
-          }) {}
+    AnswerReader(Relay& relay, const asio::any_io_executor& executor, bool may_move)
+        : relay_(relay), may_move_(may_move) {
+        if (may_move_)
+            deadline_.emplace(executor, acknowledge_limit, [this, executor] { judge_silence(executor); });
+        else
+            wait_for_answer(executor);
+    }
     // Opens the answer; of a plain data connection's head only.
     std::optional<tls::RecordOpener> head_opener;
 
@@ -57,8 +70,9 @@ class AnswerReader final : public net::RelayPrologue {
             if (n < 0 && errno == EINTR) continue;
             if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return Step::incomplete;
             if (n <= 0)
-                return refuse(RelayEnd::data_failed, n == 0 ? "the client closed the data connection"
-                                                            : std::generic_category().message(errno));
+                return refuse(may_move_ ? RelayEnd::unanswered : RelayEnd::data_failed,
+                              n == 0 ? "the client closed the data connection"
+                                     : std::generic_category().message(errno));
             have_ += static_cast<std::size_t>(n);
             if (have_ < record_.size()) continue;
             if (have_ > tls::record_header_size) return judge();
@@ -68,6 +82,7 @@ class AnswerReader final : public net::RelayPrologue {
         }
     }
     net::RelayRefusal refusal() override { return std::move(refusal_); }
+    bool may_move() const override { return may_move_; }
 
   private:
     Step refuse(RelayEnd end, std::string detail) {
@@ -85,8 +100,21 @@ class AnswerReader final : public net::RelayPrologue {
         return refuse(RelayEnd::refused, std::move(answer->reason));
     }
 
+    void judge_silence(const asio::any_io_executor& executor) {
+        if (net::has_unacknowledged(relay_.data_fd()))
+            relay_.abort(RelayEnd::unanswered, "the data connection's path is dead");
+        else
+            wait_for_answer(asio::any_io_executor(executor));
+    }
+    void wait_for_answer(const asio::any_io_executor& executor) {
+        deadline_.emplace(executor, answer_limit, [&relay = relay_] {
+            relay.abort(RelayEnd::no_answer, "the client did not answer in time");
+        });
+    }
+
     Relay& relay_;
-    net::Deadline deadline_;
+    bool may_move_;
+    std::optional<net::Deadline> deadline_;
     Bytes record_ = Bytes(tls::record_header_size);
     std::size_t have_ = 0;
     net::RelayRefusal refusal_{};
@@ -109,40 +137,62 @@ void count_and_log(const Log& log, MappingCounters& counters, const net::RelayLa
                                 {"detail", result.detail}});
 }
 
-}  // namespace
+// The data connection was of no use; the visitor has noticed nothing.
+void move_on(const net::Worker& worker, const StreamHooks& hooks, WaitingVisitor visitor,
+             const std::string& reason) {
+    visitor.route->counters->visitors -= 1;
+    ++visitor.moves;
+    worker.log().info("visitor moved", {{"mapping", visitor.route->mapping.name},
+                                        {"client", visitor.route->mapping.client},
+                                        {"visitor", net::to_text(visitor.visitor.peer)},
+                                        {"reason", reason}});
+    hooks.on_unanswered(std::move(visitor));
+}
 
-void serve_visitor(net::Worker& worker, net::UniqueFd data, Assignment assignment, StreamFailure on_failure) {
-    auto heads = make_heads(worker, assignment);
-    // A fresh socket's buffer holds the heads; one that does not is broken.
-    const auto sent =
-        heads ? ::send(data.get(), heads->opening.data(), heads->opening.size(), MSG_NOSIGNAL | MSG_DONTWAIT)
-              : -1;
-    if (!heads || sent != static_cast<ssize_t>(heads->opening.size())) {
-        assignment.counters->visitors -= 1;
-        on_failure(assignment.mapping, "the data connection broke before the stream was opened");
-        refuse_visitor(std::move(assignment.visitor));
+// What the relay's end means for the mapping and the log.
+void ended(const net::Worker& worker, const StreamHooks& hooks, WaitingVisitor visitor,
+           const net::RelayLabel& label, net::RelayResult result) {
+    if (result.end != RelayEnd::unanswered) {
+        count_and_log(worker.log(), *visitor.route->counters, label, result);
+        if (result.end == RelayEnd::refused || result.end == RelayEnd::no_answer)
+            hooks.on_failure(visitor.route->mapping, result.detail);
         return;
     }
-    net::set_keepalive(data.get(), assignment.liveness);
-    net::set_keepalive(assignment.visitor.fd.get(), {Seconds(60), Seconds(120)});
+    visitor.visitor.fd = std::move(result.outer);
+    move_on(worker, hooks, std::move(visitor), result.detail);
+}
+
+}  // namespace
+
+void serve_visitor(net::Worker& worker, Assignment assignment, const StreamHooks& hooks) {
+    auto& visitor = assignment.visitor;
+    const auto open = stream_open(assignment);
+    auto heads = make_heads(worker, assignment.data, open);
+    // A fresh socket's buffer holds the heads; one that does not is broken.
+    const auto sent = heads ? ::send(assignment.data.fd.get(), heads->opening.data(), heads->opening.size(),
+                                     MSG_NOSIGNAL | MSG_DONTWAIT)
+                            : -1;
+    if (!heads || sent != static_cast<ssize_t>(heads->opening.size())) {
+        const std::string reason = "the data connection broke before the stream was opened";
+        if (heads && visitor.moves < most_moves) return move_on(worker, hooks, std::move(visitor), reason);
+        visitor.route->counters->visitors -= 1;
+        hooks.on_failure(visitor.route->mapping, heads ? reason : heads.error().message);
+        return refuse_visitor(std::move(visitor.visitor));
+    }
+    net::set_keepalive(visitor.visitor.fd.get(), {Seconds(60), Seconds(120)});
     std::optional<net::RecordLayers> records;
-    if (assignment.open.encrypt)
-        records = net::RecordLayers{std::move(heads->sealer), std::move(heads->opener)};
-    const auto id = assignment.open.connection;
-    auto& relay = worker.relays().add(
-        {id, assignment.mapping.client, assignment.mapping.name, std::move(assignment.open.visitor),
-         assignment.open.encrypt, std::chrono::system_clock::now()},
-        std::move(assignment.visitor.fd), std::move(data), std::move(records));
-    auto answer = std::make_unique<AnswerReader>(relay, worker.executor());
-    if (!assignment.open.encrypt) answer->head_opener = std::move(heads->opener);
-    worker.relays().run(
-        id, std::move(answer),
-        [&worker, counters = std::move(assignment.counters), on_failure = std::move(on_failure)](
-            const net::RelayLabel& label, const net::RelayResult& result) {
-            count_and_log(worker.log(), *counters, label, result);
-            if (result.end == RelayEnd::refused || result.end == RelayEnd::no_answer)
-                on_failure({label.client, label.mapping}, result.detail);
-        });
+    if (open.encrypt) records = net::RecordLayers{std::move(heads->sealer), std::move(heads->opener)};
+    auto& relay =
+        worker.relays().add({assignment.id, visitor.route->mapping.client, open.mapping, open.visitor,
+                             open.encrypt, std::chrono::system_clock::now()},
+                            std::move(visitor.visitor.fd), std::move(assignment.data.fd), std::move(records));
+    auto answer = std::make_unique<AnswerReader>(relay, worker.executor(), visitor.moves < most_moves);
+    if (!open.encrypt) answer->head_opener = std::move(heads->opener);
+    worker.relays().run(assignment.id, std::move(answer),
+                        [&worker, &hooks, visitor = std::make_shared<WaitingVisitor>(std::move(visitor))](
+                            const net::RelayLabel& label, net::RelayResult result) {
+                            ended(worker, hooks, std::move(*visitor), label, std::move(result));
+                        });
 }
 
 }  // namespace tunnel::server

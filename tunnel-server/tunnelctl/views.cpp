@@ -136,6 +136,7 @@ Columns<proto::SessionInfo> session_columns() {
         age_column("SINCE", "since", &Row::since),
         number_column("MAPPINGS", "mappings", &Row::mappings),
         number_column("VISITORS", "visitors", &Row::visitors),
+        number_column("READY", "ready", &Row::ready),
         number_column("ROUND TRIP", "round_trip_us", &Row::round_trip_us),
     };
     columns.back().text = [](const Row& row, WallTime) {

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <cstring>
 
 #include "common/net/relay/relay.hpp"
 
@@ -98,16 +99,32 @@ void Relay::no_bytes(Direction& direction, int error) {
         fail_at(source(direction), error);
 }
 
+ssize_t Relay::receive(Direction& direction, MutableBytes into) {
+    const int fd = source(direction).fd.get();
+    if (!tentative_ || &direction != &outward_in_) return ::recv(fd, into.data(), into.size(), MSG_DONTWAIT);
+    const auto n = ::recv(fd, into.data(), into.size(), MSG_PEEK | MSG_DONTWAIT);
+    if (n < 0) return n;
+    const auto seen = static_cast<std::size_t>(n);
+    if (seen <= peeked_) {  // the end, if it is there, is found when the relay has settled
+        errno = EAGAIN;
+        return -1;
+    }
+    const auto fresh = seen - peeked_;
+    std::memmove(into.data(), into.data() + peeked_, fresh);
+    peeked_ = seen;
+    return static_cast<ssize_t>(fresh);
+}
+
 void Relay::copy(Direction& direction) {
     auto& buffer = resources_.scratch.in;
-    const auto n = ::recv(source(direction).fd.get(), buffer.data(), copy_size, MSG_DONTWAIT);
+    const auto n = receive(direction, MutableBytes(buffer).first(copy_size));
     if (n < 0) return no_bytes(direction, errno);
     if (n == 0) {
         direction.source_ended = true;
         return;
     }
     const auto size = static_cast<std::size_t>(n);
-    if (size == copy_size)
+    if (size == copy_size && !tentative_)
         direction.way = direction.may_splice ? Direction::Way::splice : Direction::Way::copy;
     else if (!source(direction).hung_up)
         direction.readable = false;  // it has been emptied (epoll(7)): what comes later is told of

@@ -18,7 +18,7 @@ constexpr std::size_t read_size = 64 * 1024;
 
 void Relay::seal(Direction& direction) {
     auto& scratch = resources_.scratch;
-    const auto n = ::recv(outer_.fd.get(), scratch.in.data(), read_size, MSG_DONTWAIT);
+    const auto n = receive(direction, MutableBytes(scratch.in).first(read_size));
     if (n < 0) return no_bytes(direction, errno);
     const auto size = static_cast<std::size_t>(n);
     const auto sealed = size > 0 ? records_->sealer.seal_many(BytesView(scratch.in).first(size), scratch.out)

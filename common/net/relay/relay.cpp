@@ -1,6 +1,7 @@
 #include "common/net/relay/relay.hpp"
 
 #include <sys/epoll.h>
+#include <sys/socket.h>
 
 #include <system_error>
 #include <utility>
@@ -27,6 +28,8 @@ std::string_view to_string(RelayEnd end) {
             return "refused";
         case RelayEnd::no_answer:
             return "no_answer";
+        case RelayEnd::unanswered:
+            return "unanswered";
         case RelayEnd::dead_peer:
             return "dead_peer";
         case RelayEnd::closed:
@@ -52,6 +55,7 @@ void Relay::start(std::unique_ptr<RelayPrologue> prologue, Done done) {
     done_ = std::move(done);
     prologue_ = std::move(prologue);
     data_in_.held = prologue_ != nullptr;
+    tentative_ = prologue_ != nullptr && prologue_->may_move();
     for (auto* socket : {&outer_, &data_}) {
         set_reset_on_close(socket->fd.get(), true);
         set_no_delay(socket->fd.get());
@@ -77,7 +81,7 @@ void Relay::on_events(Socket& socket, std::uint32_t events) {
     }
     if (completing_) return;
     // Reading tells of a reset, and first of the bytes before it. Where nothing is read now, it is told here.
-    if (broken && (incoming.stuck || incoming.source_ended || incoming.held)) {
+    if (broken && (incoming.stuck || incoming.source_ended || incoming.held || tentative_)) {
         if (const int error = take_error(socket.fd.get()); error != 0) {
             fail_at(socket, error);
             return;
@@ -94,6 +98,7 @@ void Relay::run_prologue() {
         case RelayPrologue::Step::done:
             data_in_.held = false;
             prologue_.reset();
+            settle();
             return;
         case RelayPrologue::Step::refused: {
             auto refusal = prologue_->refusal();
@@ -101,6 +106,16 @@ void Relay::run_prologue() {
             return;
         }
     }
+}
+
+// The data connection is the right one: what was looked at is taken, and the other direction goes on.
+void Relay::settle() {
+    if (!std::exchange(tentative_, false)) return;
+    // Of TCP, MSG_TRUNC drops bytes without copying them (tcp(7)).
+    if (peeked_ > 0)
+        (void)::recv(outer_.fd.get(), nullptr, std::exchange(peeked_, 0), MSG_TRUNC | MSG_DONTWAIT);
+    outward_in_.readable = true;
+    if (!outward_in_.stuck) pump(outward_in_);
 }
 
 void Relay::abort(RelayEnd reason, std::string detail) {
@@ -138,6 +153,7 @@ void Relay::complete() {
         }
         result.from_outer = from_outer();
         result.to_outer = to_outer();
+        if (result.end == RelayEnd::unanswered) result.outer = std::move(outer_.fd);
         result.duration = std::chrono::duration_cast<Millis>(Clock::now() - started_);
         const auto done = std::move(done_);
         done(std::move(result));
@@ -153,6 +169,7 @@ void Relay::close() {
     for (auto* socket : {&outer_, &data_}) {
         resources_.events.remove(socket->fd.get());
         if (!failure_) set_reset_on_close(socket->fd.get(), false);
+        if (socket == &outer_ && failure_ && failure_->end == RelayEnd::unanswered) continue;
         socket->fd.reset();
     }
 }

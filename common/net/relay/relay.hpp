@@ -45,6 +45,7 @@ struct RelayResult {
     std::uint64_t from_outer = 0;  // bytes that came from the outer socket and were passed on
     std::uint64_t to_outer = 0;    // bytes that were written to the outer socket
     Millis duration{0};
+    UniqueFd outer;  // still open, when the relay ended unanswered
 };
 
 struct RelayRefusal {
@@ -63,6 +64,10 @@ class RelayPrologue {
     virtual Step read(int data_fd) = 0;
     // After refused: how the relay ends.
     virtual RelayRefusal refusal() = 0;
+    // Whether the outer socket may be joined with another data connection when this one fails before done.
+    // The bytes from it are then only looked at meanwhile, at most 64 KiB (recv(2), MSG_PEEK), and a relay
+    // that ends unanswered gives the socket back.
+    virtual bool may_move() const { return false; }
 };
 
 class Relay {
@@ -101,6 +106,7 @@ class Relay {
 
     void on_events(Socket& socket, std::uint32_t events);
     void run_prologue();
+    void settle();
 
     // One turn of a direction: moves what can be moved now, within a budget.
     void pump(Direction& direction);
@@ -108,6 +114,8 @@ class Relay {
     bool flush(Direction& direction);
     bool flush_pipe(Direction& direction);
     // Each reads once from the source and passes on what it can.
+    // recv(2); of the outer socket, while the relay is tentative, what has not been looked at before.
+    ssize_t receive(Direction& direction, MutableBytes into);
     void copy(Direction& direction);
     void splice(Direction& direction);
     void seal(Direction& direction);
@@ -143,6 +151,8 @@ class Relay {
     std::unique_ptr<RelayRefusal> failure_;
     Done done_;
     TimePoint started_{};
+    std::size_t peeked_ = 0;
+    bool tentative_ = false;
     bool completing_ = false;
 };
 

@@ -14,6 +14,7 @@ enum class RelayEnd {
     key_used_up,   // the key sealed as many records as it may
     refused,       // the client answered StreamRefused
     no_answer,     // the client did not answer the stream in time
+    unanswered,    // the data connection broke before the client answered; the visitor may have another one
     dead_peer,     // the other end of the data connection answers nothing
     closed,        // an administrator ended it, or its mapping or client went away
     drained,       // the program ends and the drain time is over

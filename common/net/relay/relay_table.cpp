@@ -14,7 +14,7 @@ Relay& RelayTable::add(RelayLabel label, UniqueFd outer, UniqueFd data, std::opt
 void RelayTable::run(ConnectionId id, std::unique_ptr<RelayPrologue> prologue, Done done) {
     running_.at(id).relay.start(std::move(prologue), [this, id, done = std::move(done)](RelayResult result) {
         const auto ended = running_.extract(id);
-        done(ended.mapped().label, result);
+        done(ended.mapped().label, std::move(result));
     });
 }
 

@@ -38,7 +38,7 @@ class RelayTable {
     // Lists a relay of these sockets, which run() has to start in the same turn.
     Relay& add(RelayLabel label, UniqueFd outer, UniqueFd data, std::optional<RecordLayers> records);
     // `done` is called when the relay has ended and is no longer listed.
-    using Done = std::function<void(const RelayLabel&, const RelayResult&)>;
+    using Done = std::function<void(const RelayLabel&, RelayResult)>;
     void run(ConnectionId id, std::unique_ptr<RelayPrologue> prologue, Done done);
 
     std::size_t size() const { return running_.size(); }

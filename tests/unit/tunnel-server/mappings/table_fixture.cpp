@@ -58,9 +58,9 @@ net::UniqueFd visit(Port port) {
 MappingTableTest::MappingTableTest() : workers_(2, Log::none()) {
     workers_.start();
     MappingTable::Hooks hooks;
-    hooks.on_visitor = [this](const MappingKey& key, const net::Accepted&) {
+    hooks.on_visitor = [this](net::Worker&, const std::shared_ptr<const Route>& route, const net::Accepted&) {
         const std::lock_guard lock(mutex_);
-        visitors_.push_back(key);
+        visitors_.push_back(route->mapping);
     };
     hooks.on_change = [this](const SeatKey& seat) { changes.push_back(seat); };
     hooks.on_removed = [this](const MappingKey& key) { removed.push_back(key); };

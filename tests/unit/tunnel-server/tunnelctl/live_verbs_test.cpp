@@ -20,13 +20,14 @@ TEST_F(TunnelctlTest, SessionListAndClose) {
     session.set_since(test_now - 2 * 3600 - 59);
     session.set_mappings(2);
     session.set_visitors(1);
+    session.set_ready(2);
     session.set_round_trip_us(12'345);
     auto outcome = run_against(answer, {"session", "list"});
     EXPECT_EQ(request.request_case(), AdminRequest::kSessionList);
     EXPECT_EQ(
         outcome.out,
-        "CLIENT  SLOT  ADDRESS              SOFTWARE             SINCE  MAPPINGS  VISITORS  ROUND TRIP\n"
-        "home    1     [2001:db8::1]:51000  tunnel-client 1.0.0     2h         2         1     12.3 ms\n");
+        "CLIENT  SLOT  ADDRESS              SOFTWARE             SINCE  MAPPINGS  VISITORS  READY  ROUND TRIP\n"
+        "home    1     [2001:db8::1]:51000  tunnel-client 1.0.0     2h         2         1      2     12.3 ms\n");
     outcome = run_against(answer, {"session", "list", "--json"});
     EXPECT_EQ(outcome.out, R"([
   {
@@ -37,6 +38,7 @@ TEST_F(TunnelctlTest, SessionListAndClose) {
     "since": "2027-01-15T05:59:01Z",
     "mappings": 2,
     "visitors": 1,
+    "ready": 2,
     "round_trip_us": 12345
   }
 ]

@@ -1,0 +1,83 @@
+#include "tunnel-server/pool/pairing.hpp"
+
+#include "common/net/socket.hpp"
+
+namespace tunnel::server {
+
+Pairing::Pairing(net::Worker& worker, const TicketRegistry& tickets, PairingCounters& counters, Hooks hooks)
+    : worker_(worker),
+      tickets_(tickets),
+      counters_(counters),
+      hooks_(std::move(hooks)),
+      stream_hooks_{hooks_.on_failure, hooks_.on_waiting},
+      pool_(worker.context(), worker.events(),
+            [this](const SeatKey& seat, SessionId session, std::size_t count) {
+                notice(PoolNotice::Kind::lost, seat, session, count);
+            }) {}
+
+void Pairing::notice(PoolNotice::Kind kind, const SeatKey& seat, SessionId session, std::size_t count) {
+    hooks_.on_notice({kind, seat, session, worker_.index(), count});
+}
+
+void Pairing::visitor(std::shared_ptr<const Route> route, net::Accepted accepted) {
+    counters_.visitors_total += 1;
+    route->counters->visitors_total += 1;
+    WaitingVisitor visitor{std::move(route), {std::move(accepted.fd), accepted.peer}};
+    const auto& seat = visitor.route->seat;
+    const auto tickets = pool_.size(seat) > 0 ? tickets_.find(pool_.session(seat)) : nullptr;
+    if (!tickets || tickets->waiting > 0) return hooks_.on_waiting(std::move(visitor));
+    auto connection = pool_.take(seat, longest_silence());
+    if (!connection) return hooks_.on_waiting(std::move(visitor));
+    notice(PoolNotice::Kind::taken, seat, connection->preface.session);
+    open_stream(std::move(visitor), std::move(*connection));
+}
+
+void Pairing::data_connection(net::UniqueFd fd, const wire::PrefaceBytes& bytes,
+                              const net::tcp::endpoint& peer) {
+    const auto refuse = [&](std::string_view reason) {
+        counters_.refused_tickets += 1;
+        worker_.log().warn("data connection refused", {{"address", net::to_text(peer)}, {"reason", reason}});
+    };
+    const auto preface = wire::decode_preface(bytes);
+    if (!preface) return refuse(preface.error().message);
+    const auto tickets = tickets_.find(preface->session);
+    if (!tickets) return refuse("its session is not connected");
+    auto key = tickets->redeem(*preface, bytes, Clock::now());
+    if (!key) return refuse(key.error().message);
+    if (closed_) return;
+    net::set_keepalive(fd.get(), liveness_);
+    const auto& seat = tickets->seat();
+    notice(PoolNotice::Kind::arrived, seat, preface->session);
+    if (!pool_.add(seat, {std::move(fd), std::move(*key), *preface}))
+        notice(PoolNotice::Kind::lost, seat, preface->session);
+}
+
+void Pairing::serve(WaitingVisitor visitor, SessionId session) {
+    const auto& seat = visitor.route->seat;
+    auto connection = pool_.take(seat, longest_silence());
+    if (!connection) {
+        notice(PoolNotice::Kind::missed, seat, session);
+        return hooks_.on_waiting(std::move(visitor));
+    }
+    open_stream(std::move(visitor), std::move(*connection));
+}
+
+void Pairing::trim(const SeatKey& seat, std::size_t count) {
+    if (pool_.size(seat) == 0) return;
+    const auto session = pool_.session(seat);
+    notice(PoolNotice::Kind::lost, seat, session, pool_.trim(seat, count));
+}
+
+void Pairing::open_stream(WaitingVisitor visitor, ReadyConnection connection) {
+    visitor.route->counters->visitors += 1;
+    serve_visitor(worker_,
+                  {std::move(visitor), ConnectionId{++counters_.last_connection}, std::move(connection)},
+                  stream_hooks_);
+}
+
+void Pairing::close() {
+    closed_ = true;
+    pool_.clear();
+}
+
+}  // namespace tunnel::server

@@ -1,0 +1,50 @@
+#pragma once
+// The tickets of every session that is connected, where the workers find them: a data connection is checked
+// on the worker that accepted it. Any thread.
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+
+#include "tunnel-server/mappings/mapping_key.hpp"
+#include "tunnel-server/sessions/ticket_book.hpp"
+
+namespace tunnel::server {
+
+// One session's tickets, shared by the control thread, which issues them, and the workers, which redeem them.
+class SessionTickets {
+  public:
+    SessionTickets(SeatKey seat, const Secret& session_data_key)
+        : seat_(std::move(seat)), book_(session_data_key) {}
+    const SeatKey& seat() const { return seat_; }
+
+    // As TicketBook has them.
+    wire::Dial issue(std::uint32_t count, TimePoint now);
+    Result<Secret> redeem(const wire::Preface& preface, const wire::PrefaceBytes& bytes, TimePoint now);
+    bool cancel(TicketNumber number);
+    // How many.
+    std::size_t drop_expired(TimePoint now);
+
+    // Visitors who wait for a data connection of this session: they come before new ones.
+    std::atomic<std::size_t> waiting{0};
+
+  private:
+    const SeatKey seat_;
+    std::mutex mutex_;
+    TicketBook book_;
+};
+
+class TicketRegistry {
+  public:
+    void add(SessionId session, std::shared_ptr<SessionTickets> tickets);
+    void remove(SessionId session);
+    // Null when that session is not connected.
+    std::shared_ptr<SessionTickets> find(SessionId session) const;
+
+  private:
+    mutable std::mutex mutex_;
+    std::unordered_map<SessionId, std::shared_ptr<SessionTickets>> sessions_;
+};
+
+}  // namespace tunnel::server
