@@ -123,7 +123,8 @@ void Proxy::pump(Connection& connection, Direction direction) {
         const auto size = static_cast<std::size_t>(std::max<ssize_t>(n, 0));
         // It may have been told to hold since it looked.
         while (held_[index(connection.kind)] && !connection.broken) std::this_thread::sleep_for(Millis(2));
-        if (n < 0 || connection.broken || !pass_on(connection, to, MutableBytes(buffer).first(size), direction, offset)) {
+        if (n < 0 || connection.broken ||
+            !pass_on(connection, to, MutableBytes(buffer).first(size), direction, offset)) {
             connection.broken = true;
             return;
         }

@@ -24,10 +24,11 @@ TEST_F(TunnelctlTest, SessionListAndClose) {
     session.set_round_trip_us(12'345);
     auto outcome = run_against(answer, {"session", "list"});
     EXPECT_EQ(request.request_case(), AdminRequest::kSessionList);
-    EXPECT_EQ(
-        outcome.out,
-        "CLIENT  SLOT  ADDRESS              SOFTWARE             SINCE  MAPPINGS  VISITORS  READY  ROUND TRIP\n"
-        "home    1     [2001:db8::1]:51000  tunnel-client 1.0.0     2h         2         1      2     12.3 ms\n");
+    EXPECT_EQ(outcome.out,
+              "CLIENT  SLOT  ADDRESS              SOFTWARE             SINCE  MAPPINGS  VISITORS  READY  "
+              "ROUND TRIP\n"
+              "home    1     [2001:db8::1]:51000  tunnel-client 1.0.0     2h         2         1      2     "
+              "12.3 ms\n");
     outcome = run_against(answer, {"session", "list", "--json"});
     EXPECT_EQ(outcome.out, R"([
   {
