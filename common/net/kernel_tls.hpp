@@ -4,17 +4,15 @@
 // were plain. The records are those of tls/record.hpp; the other end cannot tell who makes them.
 //
 // Rules for whoever moves bytes over such a socket, each found by trying:
-// - Out: splice exactly what the pipe holds, never more, and never SPLICE_F_MORE or MSG_MORE: the kernel
-// would
-//   hold the last bytes back in an open record. EAGAIN after a part was taken is normal; offer the rest again
-//   when the socket is writable. No empty send: it makes an empty record.
+// - Out: splice exactly what the pipe holds, never more, and never SPLICE_F_MORE or MSG_MORE: kernels differ
+//   in whether they then hold the last bytes back in an open record. EAGAIN after a part was taken is normal;
+//   offer the rest again when the socket is writable.
 // - In: by splice, with explain() for every answer but bytes, or by receive(). Not by read or recv, which
-// have
-//   no way to tell a record's type.
+//   have no way to tell a record's type. A splice gives one record at most, so fewer bytes than the pipe has
+//   room for do not mean that there are no more; every further record is an edge of its own (EPOLLET).
 // - The end of a direction is close_notify. An end without it is a cut, however orderly it looks.
 // - Before shutdown(SHUT_WR) or close: all_in_tcp(). Bytes that splice or send took can still be inside
-// kernel
-//   TLS, which drops them silently when the socket is shut down or closed.
+//   kernel TLS, which drops them silently when the socket is shut down or closed.
 //
 // All calls are non-blocking and belong to the socket's one thread.
 
@@ -45,9 +43,11 @@ class KernelTlsSocket {
     // the socket is writable. Once true, nothing may be sent any more.
     Result<bool> send_close_notify();
 
-    // True when every byte given, sealed, is in TCP's own send queue, which outlives shutdown and close.
-    // False: ask again when the socket is writable and, because the kernel may seal in the background without
-    // any event, after some milliseconds too. A connection that fails stays at false: bound the wait.
+    // True when every byte given, sealed, is in TCP's own send queue, which outlives shutdown and
+    // an orderly close (set_reset_on_close() off).
+    // False: ask again when the socket is writable and after some milliseconds too, because the kernel goes
+    // on in the background: in a few cases of a thousand the last edge came before the last bytes. A
+    // connection that fails stays at false: bound the wait.
     //
     // How it is known: TCP has queued tcpi_bytes_acked + SIOCOUTQ bytes since the take-over, less what those
     // two said then (acknowledged, and not yet acknowledged). Sealed, all that was given makes given + 29 for

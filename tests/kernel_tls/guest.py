@@ -161,7 +161,7 @@ def read_report(lines, count: int) -> list[Ended]:
     return results
 
 
-def boot(init: pathlib.Path, commands, deadline: float, memory_mib: int = 512) -> tuple[list[Ended], str]:
+def boot(init: pathlib.Path, commands, deadline: float, memory_mib: int = 1536) -> tuple[list[Ended], str]:
     """Runs the commands in a guest: how each ended, and the kernel's messages. The guest is gone on return, after
     `deadline` seconds at the latest. Raises Unavailable."""
     kernel = find_kernel()

@@ -135,7 +135,7 @@ int main() {
     allow_many_descriptors();
     ::setenv("HOME", "/tmp", 1);
     ::setenv("TERM", "dumb", 1);
-    ::setenv("LC_ALL", "C.UTF-8", 1);
+    ::setenv("LC_ALL", "C", 1);
     std::printf("@guest ready\n");
     run_commands();
     std::printf("@guest done\n");
