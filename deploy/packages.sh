@@ -50,18 +50,24 @@ install_now() {
 # unpack_guest_kernel DIR: the files of $package_guest_kernel under DIR/boot and DIR/lib, unless they are there already.
 # Without them the tests that need them are skipped, so a failure is told and ends nothing.
 unpack_guest_kernel() {
-  local folder=$1 scratch package
+  local folder=$1 scratch
   [[ "$(dpkg --print-architecture 2>/dev/null)" == amd64 && ! -d "$folder" ]] || return 0
   mkdir -p "$(dirname "$folder")"
   scratch=$(mktemp -d "$folder.XXXXXX")
-  chmod 755 "$scratch"
-  # The package named is an empty one that depends on the kernel of the day.
-  package=$(apt-cache depends "$package_guest_kernel" 2>/dev/null | sed -n 's/^ *Depends: //p' | head -n 1)
-  if [[ -n "$package" ]] && (cd "$scratch" && apt-get download -q -o APT::Sandbox::User=root "$package") && dpkg-deb -x "$scratch"/*.deb "$scratch"; then
+  if download_kernel "$scratch" || { ((EUID == 0)) && apt-get update -q && download_kernel "$scratch"; } &&
+    dpkg-deb -x "$scratch"/*.deb "$scratch"; then
     rm "$scratch"/*.deb
+    chmod 755 "$scratch"
     mv "$scratch" "$folder"
   else
     rm -rf "$scratch"
     echo "$package_guest_kernel could not be downloaded: the tests of kernel TLS will be skipped" >&2
   fi
+}
+
+# The package named is an empty one that depends on the kernel of the day.
+download_kernel() {
+  local package
+  package=$(apt-cache depends "$package_guest_kernel" 2>/dev/null | sed -n 's/^ *Depends: //p') || return 1
+  [[ -n "$package" ]] && (cd "$1" && apt-get download -q -o APT::Sandbox::User=root "${package%%$'\n'*}")
 }
