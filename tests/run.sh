@@ -36,6 +36,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 if $install; then
   source deploy/packages.sh
   install_packages "${packages_build[@]}" "${packages_test[@]}"
+  unpack_guest_kernel build/guest-kernel
 fi
 
 # quickstart.sh may have made this folder without the tests.

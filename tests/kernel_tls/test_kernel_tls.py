@@ -1,0 +1,47 @@
+"""What needs a kernel with TLS, run in a guest that has one (guest.py). One boot serves all: it is most of the time."""
+
+import os
+import pathlib
+import re
+import unittest
+
+import guest
+
+BUILD = pathlib.Path(os.environ.get("TUNNEL_BUILD") or guest.ROOT / "build" / "release")
+NET_TESTS = BUILD / "tests" / "unit" / "common" / "net"
+DEADLINE = float(os.environ.get("TUNNEL_GUEST_DEADLINE") or 240)
+
+# What the guest runs, in this order; leading NAME=VALUE words are a command's environment. A method below looks at each.
+COMMANDS = {
+    "kernel_tls": [str(NET_TESTS / "unit_net"), "--gtest_filter=KernelTls*:*/KernelTls*"],
+}
+
+
+class KernelTlsTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        try:
+            results, cls.console = guest.boot(BUILD / "tests" / "kernel_tls" / "guest-init", list(COMMANDS.values()),
+                                              DEADLINE)
+        except guest.Unavailable as why:
+            raise unittest.SkipTest(f"no guest: {why}")
+        cls.ended = dict(zip(COMMANDS, results))
+
+    def expect_all_passed(self, name):
+        ended = self.ended[name]
+        self.assertIsNotNone(ended.status, f"{name} did not end in time; the guest's kernel said:\n{self.console}")
+        self.assertEqual(ended.status, 0, f"{name} failed; its output stands above")
+        ran = re.search(r"\[==========\] (\d+) tests? from .* ran", ended.output)
+        self.assertTrue(ran and int(ran[1]) > 0, f"{name}: the filter chose no test")
+        self.assertNotIn("[  SKIPPED ]", ended.output, f"{name}: skipped although the guest has kernel TLS")
+        print(f"{name}: {ran[1]} tests in {ended.seconds:.1f} s")
+
+    def test_the_kernel_complains_of_nothing(self):
+        self.assertNotRegex(self.console, r"BUG:|WARNING:|Oops|Call Trace|Out of memory|blocked for more than")
+
+    def test_socket(self):
+        self.expect_all_passed("kernel_tls")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
