@@ -82,7 +82,7 @@ Server::Server(ServerConfig config, Log log, ConfigSource reload, Store store, S
 Server::~Server() = default;
 
 Status Server::open() {
-    if (auto ok = tunnel_port_->listen(config_.listen); !ok) return ok;
+    if (auto ok = tunnel_port_->listen(config_.listen, liveness_of(config_)); !ok) return ok;
     for (const auto& address : tunnel_port_->addresses()) {
         listen_addresses_.push_back(net::to_text(address));
         tunnel_port_number_ = address.port();
@@ -263,6 +263,7 @@ void Server::apply(ServerConfig next, std::shared_ptr<const tls::ServerContext> 
     log_.configure(config_.log.level, config_.log.format);
     tunnel_port_->set_context(std::move(context));
     tunnel_port_->set_limits(admission_limits(config_));
+    tunnel_port_->set_liveness(liveness_of(config_));
     workers_.set_liveness(liveness_of(config_));
     pairings_->set_liveness(liveness_of(config_));
     mappings_->set_rules(mapping_rules());

@@ -1,6 +1,11 @@
 #include "common/net/dialer.hpp"
 
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <memory>
 #include <optional>
 
@@ -70,6 +75,18 @@ tl::unexpected<Error> failure_of(const Race& race, Clock::duration limit) {
     return fail(race.ended == 0 ? Errc::timeout : Errc::unavailable, "{}", fmt::join(failures, "; "));
 }
 
+// On this host a connection is there when connect(2) returns, although it says that it is under way.
+std::optional<UniqueFd> dial_loopback(const tcp::endpoint& address) {
+    if (!address.address().is_loopback()) return std::nullopt;
+    UniqueFd fd(
+        ::socket(address.protocol().family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
+    if (!fd) return std::nullopt;
+    if (::connect(fd.get(), address.data(), static_cast<socklen_t>(address.size())) == 0) return fd;
+    pollfd state{fd.get(), POLLOUT, 0};
+    if (errno != EINPROGRESS || ::poll(&state, 1, 0) <= 0 || state.revents != POLLOUT) return std::nullopt;
+    return fd;
+}
+
 // How long until the next address gets its turn, or the whole time is over.
 Clock::duration patience(TimePoint end, bool more_addresses) {
     const auto rest = end - Clock::now();
@@ -133,6 +150,7 @@ awaitable<Result<std::vector<asio::ip::address>>> Resolver::query(std::string ho
 
 awaitable<Result<UniqueFd>> dial(Endpoints addresses, Clock::duration limit) {
     if (addresses.empty()) co_return fail(Errc::unavailable, "there is no address to connect to");
+    if (auto fd = dial_loopback(addresses.front())) co_return std::move(*fd);
     const auto race = std::make_shared<Race>(co_await asio::this_coro::executor);
     const RaceEnd end_of_race(race);
     const auto end = Clock::now() + limit;

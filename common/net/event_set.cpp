@@ -35,7 +35,10 @@ int EventSet::add(int fd, Handler& handler) {
 }
 
 void EventSet::remove(int fd) {
-    if (::epoll_ctl(set_.native_handle(), EPOLL_CTL_DEL, fd, nullptr) != 0) return;
+    if (::epoll_ctl(set_.native_handle(), EPOLL_CTL_DEL, fd, nullptr) == 0) forget();
+}
+
+void EventSet::forget() {
     // With nothing to wait for, the io_context may run out of work.
     if (--size_ == 0) set_.cancel();
 }

@@ -37,6 +37,10 @@ void set_no_delay(int fd) {
     set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 }
 
+void defer_accept(int fd) {
+    set_option(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, 1);
+}
+
 void set_keepalive(int fd, Liveness liveness) {
     constexpr int probes = 4;
     set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
@@ -52,6 +56,12 @@ void set_user_timeout(int fd, Millis timeout) {
 
 void set_reset_on_close(int fd, bool on) {
     set_option(fd, SOL_SOCKET, SO_LINGER, linger{on ? 1 : 0, 0});
+}
+
+void prepare_for_relay(int fd, Liveness liveness) {
+    set_no_delay(fd);
+    set_reset_on_close(fd, true);
+    set_keepalive(fd, liveness);
 }
 
 void shut_down(int fd, Half half) {

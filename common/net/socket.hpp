@@ -21,6 +21,9 @@ struct Liveness {
 
 // TCP_NODELAY: small messages leave at once; the relay already batches bulk.
 void set_no_delay(int fd);
+// TCP_DEFER_ACCEPT of a listener whose peers speak first: who has said nothing yet is not accepted for a
+// second or so, and what is accepted has its first bytes with it.
+void defer_accept(int fd);
 // Keepalive probes after `interval` of silence; the kernel gives up at about `timeout`.
 void set_keepalive(int fd, Liveness liveness);
 // TCP_USER_TIMEOUT: unacknowledged bytes end the connection after `timeout`. Not for data connections: it
@@ -33,6 +36,10 @@ void set_reset_on_close(int fd, bool on);
 bool is_broken(int fd);
 // SO_ERROR, which the kernel then forgets; 0 when there is none.
 int take_error(int fd);
+
+// What every socket of a relay has. On a listener: what it accepts inherits them (Linux), so that a visitor
+// does not cost the system calls.
+void prepare_for_relay(int fd, Liveness liveness);
 
 enum class Half { read, write };
 void shut_down(int fd, Half half);

@@ -37,11 +37,9 @@ Worker::Worker(unsigned index, Log log)
     : index_(index),
       log_(std::move(log)),
       keep_running_(context_.get_executor()),
-      tasks_(context_.get_executor(),
-             [log = log_](const std::exception& bug) {
-                 log.error("bug in a task", {{"what", bug.what()}});
-             }),
-      ciphers_(tls::AeadFactory::best()) {}
+      tasks_(context_.get_executor(), [log = log_](const std::exception& bug) {
+          log.error("bug in a task", {{"what", bug.what()}});
+      }) {}
 
 Worker::~Worker() {
     join();

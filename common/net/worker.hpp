@@ -12,7 +12,7 @@
 #include "common/net/relay/relay_table.hpp"
 #include "common/net/socket.hpp"
 #include "common/net/task_group.hpp"
-#include "common/tls/aead.hpp"
+#include "common/tls/aead_cache.hpp"
 
 namespace tunnel::net {
 
@@ -30,7 +30,7 @@ class Worker {
     EventSet& events() { return events_; }
     const PipePool& pipes() const { return pipes_; }
     RelayTable& relays() { return relays_; }
-    const tls::AeadFactory& ciphers() const { return ciphers_; }
+    tls::AeadCache& ciphers() { return ciphers_; }
     const Log& log() const { return log_; }
 
     // Any thread: relays whose data connection's other end is silent for this long are ended.
@@ -46,6 +46,7 @@ class Worker {
     unsigned index_;
     Log log_;
     std::atomic<Millis::rep> dead_after_ms_{30'000};
+    tls::AeadCache ciphers_{tls::AeadFactory::best()};
     asio::io_context context_{1};
     asio::executor_work_guard<asio::io_context::executor_type> keep_running_;
     TaskGroup tasks_;
@@ -53,7 +54,6 @@ class Worker {
     PipePool pipes_;
     ScratchBuffers scratch_;
     RelayTable relays_{{context_, events_, pipes_, scratch_}};
-    tls::AeadFactory ciphers_;
     std::thread thread_;
 };
 

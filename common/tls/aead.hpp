@@ -29,6 +29,8 @@ class Aead {
     // The other way: `sealed` is ciphertext and tag, `out` exactly sealed.size() - 16 long, with the same
     // rule on overlap. False when the tag does not match; `out` is then wiped.
     virtual bool open(Nonce nonce, BytesView aad, BytesView sealed, MutableBytes out) = 0;
+    // Another key from now on; what was made of the one before is overwritten.
+    virtual void rekey(std::span<const Byte, aead_key_size> key) = 0;
 };
 
 enum class AeadBackend { mbedtls, libcrypto };

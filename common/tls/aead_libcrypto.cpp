@@ -42,6 +42,11 @@ class LibcryptoAead final : public Aead {
         return genuine;
     }
 
+    void rekey(std::span<const Byte, aead_key_size> key) override {
+        if (EVP_EncryptInit_ex2(context_.get(), nullptr, key.data(), nullptr, nullptr) != 1)
+            throw std::bad_alloc();
+    }
+
   private:
     // Lengths are ints in this interface of libcrypto.
     static constexpr std::size_t max_input = std::size_t{1} << 30;

@@ -13,9 +13,7 @@ class MbedtlsAead final : public Aead {
   public:
     explicit MbedtlsAead(std::span<const Byte, aead_key_size> key) {
         mbedtls_gcm_init(&context_);
-        // The key's size is right by its type, so that only allocation can fail.
-        if (mbedtls_gcm_setkey(&context_, MBEDTLS_CIPHER_ID_AES, key.data(), 8 * aead_key_size) != 0)
-            throw std::bad_alloc();
+        set_key(key);
     }
     MbedtlsAead(const MbedtlsAead&) = delete;
     MbedtlsAead& operator=(const MbedtlsAead&) = delete;
@@ -37,7 +35,19 @@ class MbedtlsAead final : public Aead {
         return genuine;
     }
 
+    void rekey(std::span<const Byte, aead_key_size> key) override {
+        mbedtls_gcm_free(&context_);
+        mbedtls_gcm_init(&context_);
+        set_key(key);
+    }
+
   private:
+    void set_key(std::span<const Byte, aead_key_size> key) {
+        // The key's size is right by its type, so that only allocation can fail.
+        if (mbedtls_gcm_setkey(&context_, MBEDTLS_CIPHER_ID_AES, key.data(), 8 * aead_key_size) != 0)
+            throw std::bad_alloc();
+    }
+
     mbedtls_gcm_context context_;
 };
 

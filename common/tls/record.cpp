@@ -44,6 +44,9 @@ tl::unexpected<Error> key_used_up(std::uint64_t limit) {
 RecordSealer::RecordSealer(const AeadFactory& factory, const DirectionKeys& keys, std::uint64_t record_limit)
     : aead_(factory.make(keys.key)), salt_(keys.salt), limit_(record_limit) {}
 
+RecordSealer::RecordSealer(AeadCache& ciphers, const DirectionKeys& keys)
+    : aead_(ciphers.make(keys.key)), salt_(keys.salt), limit_(default_record_limit) {}
+
 Result<std::size_t> RecordSealer::seal(RecordType type, BytesView plaintext, MutableBytes out) {
     if (closed_) return fail(Errc::closed, "nothing can be sealed after close_notify");
     if (sequence_ >= limit_) return key_used_up(limit_);
@@ -93,6 +96,9 @@ Result<std::size_t> RecordSealer::close_notify(MutableBytes out) {
 
 RecordOpener::RecordOpener(const AeadFactory& factory, const DirectionKeys& keys, std::uint64_t record_limit)
     : aead_(factory.make(keys.key)), salt_(keys.salt), limit_(record_limit) {}
+
+RecordOpener::RecordOpener(AeadCache& ciphers, const DirectionKeys& keys)
+    : aead_(ciphers.make(keys.key)), salt_(keys.salt), limit_(default_record_limit) {}
 
 Result<std::size_t> RecordOpener::record_size(BytesView header) {
     if (header.size() < record_header_size)

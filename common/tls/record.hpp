@@ -15,7 +15,7 @@
 
 #include "common/core/bytes.hpp"
 #include "common/core/result.hpp"
-#include "common/tls/aead.hpp"
+#include "common/tls/aead_cache.hpp"
 #include "common/tls/key_schedule.hpp"
 
 namespace tunnel::tls {
@@ -41,6 +41,7 @@ class RecordSealer {
   public:
     RecordSealer(const AeadFactory& factory, const DirectionKeys& keys,
                  std::uint64_t record_limit = default_record_limit);
+    RecordSealer(AeadCache& ciphers, const DirectionKeys& keys);
 
     // One record; returns its size. Errc::invalid when the plaintext is over 16384 bytes or `out` is shorter
     // than plaintext + 29; Errc::limit when the key is used up. `out` may not overlap the plaintext, except
@@ -69,6 +70,7 @@ class RecordOpener {
   public:
     RecordOpener(const AeadFactory& factory, const DirectionKeys& keys,
                  std::uint64_t record_limit = default_record_limit);
+    RecordOpener(AeadCache& ciphers, const DirectionKeys& keys);
 
     // The size of the whole record, header included, from its first five bytes: at least 29, at most
     // max_record_size. Errc::protocol for another type, another version or a length that no record of ours

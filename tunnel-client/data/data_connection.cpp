@@ -1,5 +1,10 @@
 #include "tunnel-client/data/data_connection.hpp"
 
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <optional>
+
 #include "common/net/deadline.hpp"
 #include "common/net/dialer.hpp"
 #include "common/net/socket.hpp"
@@ -12,7 +17,24 @@ namespace {
 constexpr Seconds dial_limit{10};
 // From the first byte of a StreamOpen to its last.
 constexpr Seconds stream_limit{30};
-constexpr Seconds answer_limit{10};
+
+// For the first words on a fresh connection, whose buffer holds them unless it is broken.
+bool send_at_once(int fd, BytesView bytes) {
+    return ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT) ==
+           static_cast<ssize_t>(bytes.size());
+}
+
+// What is there already costs no deadline.
+net::awaitable<Status> read_head(net::Descriptor& socket, MutableBytes out,
+                                 std::optional<net::Deadline>& deadline) {
+    const auto n = ::recv(socket.native_handle(), out.data(), out.size(), MSG_DONTWAIT);
+    if (n > 0) out = out.subspan(static_cast<std::size_t>(n));
+    if (out.empty()) co_return Status();
+    if (n == 0) co_return fail(Errc::closed, "the other end closed the connection");
+    if (!deadline) deadline.emplace(socket.get_executor(), stream_limit, [&socket] { socket.cancel(); });
+    auto ok = co_await net::read_exactly(socket, out);
+    co_return ok;
+}
 
 }  // namespace
 
@@ -20,19 +42,15 @@ net::awaitable<Result<net::UniqueFd>> dial_with_preface(const DataJob& job, wire
     net::Endpoints server(1, job.server);
     auto fd = co_await net::dial(std::move(server), dial_limit);
     if (!fd) co_return pass(fd.error());
-    net::set_no_delay(fd->get());
-    net::set_keepalive(fd->get(), job.liveness);
+    net::prepare_for_relay(fd->get(), job.liveness);
     preface = {job.session, job.ticket.number, {}};
     fill_random(preface.nonce);
     const auto head = wire::encode_preface(preface);
     const auto mac = tls::preface_mac(job.ticket.key, head);
     Bytes bytes(head.begin(), head.end());
     append(bytes, mac);
-    net::Descriptor socket(co_await asio::this_coro::executor, fd->release());
-    const net::Deadline deadline(socket.get_executor(), dial_limit, [&socket] { socket.cancel(); });
-    auto ok = co_await net::write_all(socket, bytes);
-    if (!ok) co_return pass(ok.error());
-    co_return net::UniqueFd(socket.release());
+    if (!send_at_once(fd->get(), bytes)) co_return fail_errno(errno, "the connection broke");
+    co_return std::move(*fd);
 }
 
 net::awaitable<Result<OpenedStream>> await_stream(net::Worker& worker, net::UniqueFd fd, const DataJob& job,
@@ -42,10 +60,10 @@ net::awaitable<Result<OpenedStream>> await_stream(net::Worker& worker, net::Uniq
     // gone.
     const auto [broken] = co_await socket.async_wait(net::Descriptor::wait_read, net::use_result);
     if (broken) co_return fail(Errc::closed, "cancelled");
-    const net::Deadline deadline(worker.executor(), stream_limit, [&socket] { socket.cancel(); });
+    std::optional<net::Deadline> deadline;
     // Nonce and record header in one read, the rest exactly, so that the visitor's bytes stay in the kernel.
     Bytes head(wire::nonce_size + tls::record_header_size);
-    auto ok = co_await net::read_exactly(socket, head);
+    auto ok = co_await read_head(socket, head, deadline);
     if (!ok) co_return pass(ok.error());
     wire::Nonce nonce{};
     std::copy_n(head.begin(), wire::nonce_size, nonce.begin());
@@ -56,7 +74,7 @@ net::awaitable<Result<OpenedStream>> await_stream(net::Worker& worker, net::Uniq
     const auto size = tls::RecordOpener::record_size(record);
     if (!size) co_return pass(size.error());
     record.resize(*size);
-    ok = co_await net::read_exactly(socket, MutableBytes(record).subspan(tls::record_header_size));
+    ok = co_await read_head(socket, MutableBytes(record).subspan(tls::record_header_size), deadline);
     if (!ok) co_return pass(ok.error());
     Bytes plain(record.size());
     const auto opened = records.opener.open(record, plain);
@@ -66,16 +84,13 @@ net::awaitable<Result<OpenedStream>> await_stream(net::Worker& worker, net::Uniq
     co_return OpenedStream{net::UniqueFd(socket.release()), std::move(*open), std::move(records)};
 }
 
-net::awaitable<Status> send_answer(net::Worker& worker, OpenedStream& stream, wire::StreamAnswer answer) {
+Status send_answer(OpenedStream& stream, const wire::StreamAnswer& answer) {
     const auto plain = wire::encode(answer);
     Bytes record(plain.size() + tls::record_overhead);
     const auto sealed = stream.records.sealer.seal(tls::RecordType::application_data, plain, record);
-    if (!sealed) co_return pass(sealed.error());
-    net::Descriptor socket(worker.executor(), stream.fd.release());
-    const net::Deadline deadline(worker.executor(), answer_limit, [&socket] { socket.cancel(); });
-    auto ok = co_await net::write_all(socket, record);
-    stream.fd.reset(socket.release());
-    co_return ok;
+    if (!sealed) return pass(sealed.error());
+    if (!send_at_once(stream.fd.get(), record)) return fail_errno(errno, "the data connection broke");
+    return {};
 }
 
 }  // namespace tunnel::client

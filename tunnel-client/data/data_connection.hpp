@@ -27,6 +27,6 @@ net::awaitable<Result<OpenedStream>> await_stream(net::Worker& worker, net::Uniq
                                                   wire::Preface preface);
 
 // Seals and sends the answer.
-net::awaitable<Status> send_answer(net::Worker& worker, OpenedStream& stream, wire::StreamAnswer answer);
+Status send_answer(OpenedStream& stream, const wire::StreamAnswer& answer);
 
 }  // namespace tunnel::client

@@ -103,7 +103,7 @@ net::awaitable<void> DataPlane::serve(PerWorker& at, DataJob job) {
     if (!draining_) service = co_await dial_service(at.resolver, *rules_now, stream->open);
     wire::StreamAnswer answer;
     if (!service) answer = service.error();
-    const auto answered = co_await send_answer(worker, *stream, std::move(answer));
+    const auto answered = send_answer(*stream, answer);
     if (!service || !answered) {
         log_.warn("visitor refused",
                   {{"mapping", stream->open.mapping},
@@ -115,6 +115,8 @@ net::awaitable<void> DataPlane::serve(PerWorker& at, DataJob job) {
     const auto open = stream->open;
     std::optional<net::RecordLayers> records;
     if (open.encrypt) records = std::move(stream->records);
+    net::set_no_delay(service->get());
+    net::set_reset_on_close(service->get(), true);
     const ConnectionId id{++last_connection_};
     worker.relays().add(
         {id, client_name_, open.mapping, open.visitor, open.encrypt, std::chrono::system_clock::now()},

@@ -6,6 +6,8 @@ namespace tunnel::server {
 
 namespace {
 
+constexpr net::Liveness visitor_liveness{Seconds(60), Seconds(120)};
+
 // The sockets of every address, in the order of `bind`.
 Result<std::vector<net::ListenSockets>> open_on_all(const std::vector<IpAddress>& bind, Port port,
                                                     std::size_t count) {
@@ -15,6 +17,7 @@ Result<std::vector<net::ListenSockets>> open_on_all(const std::vector<IpAddress>
         if (!endpoint) return pass(std::move(endpoint.error()));
         auto sockets = net::open_listeners(*endpoint, count);
         if (!sockets) return pass(std::move(sockets.error()));
+        for (const auto& socket : *sockets) net::prepare_for_relay(socket->fd(), visitor_liveness);
         groups.push_back(std::move(*sockets));
     }
     return groups;

@@ -44,7 +44,7 @@ void TunnelPort::Shared::set_context(std::shared_ptr<const tls::ServerContext> n
     context_ = std::move(next);
 }
 
-Status TunnelPort::listen(const std::vector<HostPort>& addresses) {
+Status TunnelPort::listen(const std::vector<HostPort>& addresses, net::Liveness liveness) {
     std::vector<net::ListenSockets> opened;
     for (const auto& address : addresses) {
         auto endpoint = net::to_endpoint(address);
@@ -54,10 +54,12 @@ Status TunnelPort::listen(const std::vector<HostPort>& addresses) {
         opened.push_back(std::move(*sockets));
     }
     listeners_ = std::move(opened);
+    set_liveness(liveness);
     for (const auto& sockets : listeners_) {
         for (std::size_t i = 0; i < sockets.size(); ++i) {
             auto& worker = workers_.at(i);
             auto on_accept = [shared = shared_, &worker](net::Accepted accepted) {
+                if (take_at_once(*shared, worker, accepted)) return;
                 auto place = shared->admission->enter(net::to_ip(accepted.peer.address()));
                 if (!place) {
                     shared->counters.turned_away += 1;
@@ -93,13 +95,32 @@ void TunnelPort::close() {
     listeners_.clear();
 }
 
+void TunnelPort::set_liveness(net::Liveness liveness) {
+    for (const auto& sockets : listeners_) {
+        for (const auto& socket : sockets) {
+            net::prepare_for_relay(socket->fd(), liveness);
+            net::defer_accept(socket->fd());
+        }
+    }
+}
+
 void TunnelPort::set_context(std::shared_ptr<const tls::ServerContext> context) {
     shared_->set_context(std::move(context));
 }
 
+bool TunnelPort::take_at_once(Shared& shared, net::Worker& worker, net::Accepted& accepted) {
+    wire::PrefaceBytes preface{};
+    const int fd = accepted.fd.get();
+    const auto size = static_cast<ssize_t>(preface.size());
+    if (::recv(fd, preface.data(), preface.size(), MSG_PEEK | MSG_DONTWAIT) != size) return false;
+    if (preface[0] != wire::preface_first_byte) return false;
+    (void)::recv(fd, preface.data(), preface.size(), MSG_DONTWAIT);
+    shared.hooks.on_data_connection(worker, std::move(accepted.fd), preface, accepted.peer);
+    return true;
+}
+
 net::awaitable<void> TunnelPort::serve(std::shared_ptr<Shared> shared, net::Worker& worker,
                                        net::Accepted accepted, Admission::Place place) {
-    net::set_no_delay(accepted.fd.get());
     net::Descriptor socket(worker.executor(), accepted.fd.release());
     wire::PrefaceBytes preface{};
     {
@@ -124,6 +145,8 @@ net::awaitable<void> TunnelPort::serve(std::shared_ptr<Shared> shared, net::Work
 
 net::awaitable<void> TunnelPort::serve_control(std::shared_ptr<Shared> shared, net::Descriptor& socket,
                                                net::tcp::endpoint peer, Admission::Place place) {
+    // Its last words are to arrive.
+    net::set_reset_on_close(socket.native_handle(), false);
     auto session = tls::Session::server(shared->context());
     auto ok = co_await net::tls_handshake(socket, session);
     if (!ok) {

@@ -47,7 +47,7 @@ class TunnelPort {
                std::shared_ptr<const tls::ServerContext> context);
 
     // Listens on every address or on none.
-    Status listen(const std::vector<HostPort>& addresses);
+    Status listen(const std::vector<HostPort>& addresses, net::Liveness liveness);
     // What it is really bound to.
     std::vector<net::tcp::endpoint> addresses() const;
     bool owns_port(Port port) const;
@@ -55,6 +55,7 @@ class TunnelPort {
     void close();
 
     // Reload: for connections accepted from now on.
+    void set_liveness(net::Liveness liveness);
     void set_context(std::shared_ptr<const tls::ServerContext> context);
     void set_limits(Admission::Limits limits) { shared_->admission->set_limits(limits); }
     const TunnelPortCounters& counters() const { return shared_->counters; }
@@ -75,6 +76,8 @@ class TunnelPort {
         std::mutex mutex_;
         std::shared_ptr<const tls::ServerContext> context_;
     };
+    // A data connection whose preface has come with it needs no waiting; false for all others.
+    static bool take_at_once(Shared& shared, net::Worker& worker, net::Accepted& accepted);
     static net::awaitable<void> serve(std::shared_ptr<Shared> shared, net::Worker& worker,
                                       net::Accepted accepted, Admission::Place place);
     static net::awaitable<void> serve_control(std::shared_ptr<Shared> shared, net::Descriptor& socket,

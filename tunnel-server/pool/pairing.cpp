@@ -1,8 +1,18 @@
 #include "tunnel-server/pool/pairing.hpp"
 
+#include <algorithm>
+#include <utility>
+
 #include "common/net/socket.hpp"
 
 namespace tunnel::server {
+
+namespace {
+
+// For what nobody waits for.
+constexpr Millis soon{20};
+
+}  // namespace
 
 Pairing::Pairing(net::Worker& worker, const TicketRegistry& tickets, PairingCounters& counters, Hooks hooks)
     : worker_(worker),
@@ -12,11 +22,42 @@ Pairing::Pairing(net::Worker& worker, const TicketRegistry& tickets, PairingCoun
       stream_hooks_{hooks_.on_failure, hooks_.on_waiting},
       pool_(worker.context(), worker.events(),
             [this](const SeatKey& seat, SessionId session, std::size_t count) {
-                notice(PoolNotice::Kind::lost, seat, session, count);
-            }) {}
+                notice(PoolNotice::Kind::lost, seat, session, Urgency::now, count);
+            }),
+      tell_soon_(worker.context()) {}
 
-void Pairing::notice(PoolNotice::Kind kind, const SeatKey& seat, SessionId session, std::size_t count) {
-    hooks_.on_notice({kind, seat, session, worker_.index(), count});
+void Pairing::notice(PoolNotice::Kind kind, const SeatKey& seat, SessionId session, Urgency urgency,
+                     std::size_t count) {
+    const auto same = std::find_if(untold_.begin(), untold_.end(), [&](const PoolNotice& one) {
+        return one.kind == kind && one.session == session;
+    });
+    if (same != untold_.end())
+        same->count += count;
+    else
+        untold_.push_back({kind, seat, session, worker_.index(), count});
+    if (urgency == Urgency::now) {
+        // At the end of this turn: what else it brings goes along.
+        if (!std::exchange(telling_now_, true)) asio::post(worker_.context(), [this] { tell(); });
+    } else if (!std::exchange(telling_soon_, true)) {
+        tell_soon_.expires_after(soon);
+        tell_soon_.async_wait([this](const std::error_code& error) {
+            telling_soon_ = false;
+            if (!error) tell();
+        });
+    }
+}
+
+void Pairing::tell() {
+    telling_now_ = false;
+    if (!untold_.empty()) hooks_.on_notices(std::exchange(untold_, {}));
+}
+
+bool Pairing::runs_low(const SeatKey& seat, SessionId session) const {
+    std::size_t taken = 0;
+    for (const auto& notice : untold_) {
+        if (notice.kind == PoolNotice::Kind::taken && notice.session == session) taken += notice.count;
+    }
+    return pool_.size(seat) <= taken;
 }
 
 void Pairing::visitor(std::shared_ptr<const Route> route, net::Accepted accepted) {
@@ -28,7 +69,8 @@ void Pairing::visitor(std::shared_ptr<const Route> route, net::Accepted accepted
     if (!tickets || tickets->waiting > 0) return hooks_.on_waiting(std::move(visitor));
     auto connection = pool_.take(seat, longest_silence());
     if (!connection) return hooks_.on_waiting(std::move(visitor));
-    notice(PoolNotice::Kind::taken, seat, connection->preface.session);
+    const auto session = connection->preface.session;
+    notice(PoolNotice::Kind::taken, seat, session, runs_low(seat, session) ? Urgency::now : Urgency::soon);
     open_stream(std::move(visitor), std::move(*connection));
 }
 
@@ -45,18 +87,18 @@ void Pairing::data_connection(net::UniqueFd fd, const wire::PrefaceBytes& bytes,
     auto key = tickets->redeem(*preface, bytes, Clock::now());
     if (!key) return refuse(key.error().message);
     if (closed_) return;
-    net::set_keepalive(fd.get(), liveness_);
     const auto& seat = tickets->seat();
-    notice(PoolNotice::Kind::arrived, seat, preface->session);
+    notice(PoolNotice::Kind::arrived, seat, preface->session,
+           tickets->waiting > 0 ? Urgency::now : Urgency::soon);
     if (!pool_.add(seat, {std::move(fd), std::move(*key), *preface}))
-        notice(PoolNotice::Kind::lost, seat, preface->session);
+        notice(PoolNotice::Kind::lost, seat, preface->session, Urgency::now);
 }
 
 void Pairing::serve(WaitingVisitor visitor, SessionId session) {
     const auto& seat = visitor.route->seat;
     auto connection = pool_.take(seat, longest_silence());
     if (!connection) {
-        notice(PoolNotice::Kind::missed, seat, session);
+        notice(PoolNotice::Kind::missed, seat, session, Urgency::now);
         return hooks_.on_waiting(std::move(visitor));
     }
     open_stream(std::move(visitor), std::move(*connection));
@@ -65,7 +107,7 @@ void Pairing::serve(WaitingVisitor visitor, SessionId session) {
 void Pairing::trim(const SeatKey& seat, std::size_t count) {
     if (pool_.size(seat) == 0) return;
     const auto session = pool_.session(seat);
-    notice(PoolNotice::Kind::lost, seat, session, pool_.trim(seat, count));
+    notice(PoolNotice::Kind::lost, seat, session, Urgency::now, pool_.trim(seat, count));
 }
 
 void Pairing::open_stream(WaitingVisitor visitor, ReadyConnection connection) {
@@ -77,6 +119,7 @@ void Pairing::open_stream(WaitingVisitor visitor, ReadyConnection connection) {
 
 void Pairing::close() {
     closed_ = true;
+    tell_soon_.cancel();
     pool_.clear();
 }
 

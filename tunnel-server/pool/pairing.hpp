@@ -45,7 +45,7 @@ class Pairing {
     struct Hooks {
         // Nothing is ready here for this visitor.
         std::function<void(WaitingVisitor)> on_waiting;
-        std::function<void(PoolNotice)> on_notice;
+        std::function<void(std::vector<PoolNotice>)> on_notices;
         StreamFailure on_failure;
     };
     Pairing(net::Worker& worker, const TicketRegistry& tickets, PairingCounters& counters, Hooks hooks);
@@ -58,13 +58,21 @@ class Pairing {
     void serve(WaitingVisitor visitor, SessionId session);
     void drop(const SeatKey& seat) { pool_.drop(seat); }
     void trim(const SeatKey& seat, std::size_t count);
+    // Tells the control thread what it does not know yet.
+    void tell();
     // Nothing is kept ready any more.
     void close();
     void set_liveness(net::Liveness liveness) { liveness_ = liveness; }
 
   private:
     void open_stream(WaitingVisitor visitor, ReadyConnection connection);
-    void notice(PoolNotice::Kind kind, const SeatKey& seat, SessionId session, std::size_t count = 1);
+    // The control thread is woken when it has to do something; what it only has to know goes with that, or
+    // follows within a moment.
+    enum class Urgency { now, soon };
+    void notice(PoolNotice::Kind kind, const SeatKey& seat, SessionId session, Urgency urgency,
+                std::size_t count = 1);
+    // Whether half of what was ready for a seat is gone.
+    bool runs_low(const SeatKey& seat, SessionId session) const;
     // Keepalive probes pass on every path that is alive at least this often.
     Millis longest_silence() const { return liveness_.interval + Seconds(2); }
 
@@ -75,6 +83,10 @@ class Pairing {
     const StreamHooks stream_hooks_;
     net::Liveness liveness_;
     ReadyPool pool_;
+    std::vector<PoolNotice> untold_;
+    asio::steady_timer tell_soon_;
+    bool telling_now_ = false;
+    bool telling_soon_ = false;
     bool closed_ = false;
 };
 

@@ -1,5 +1,7 @@
 #include "tunnel-server/pool/pairing_group.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace tunnel::server {
@@ -10,14 +12,19 @@ PairingGroup::PairingGroup(net::WorkerPool& workers, asio::any_io_executor contr
     for (std::size_t i = 0; i < workers_.size(); ++i)
         pairings_.push_back(std::make_unique<Pairing>(
             workers_.at(i), tickets_, counters_,
-            Pairing::Hooks{[this](WaitingVisitor visitor) { tell(waiting_, std::move(visitor)); },
-                           [this](PoolNotice notice) { tell(notices_, std::move(notice)); }, on_failure}));
+            Pairing::Hooks{[this](WaitingVisitor visitor) {
+                               std::vector<WaitingVisitor> one;
+                               one.push_back(std::move(visitor));
+                               tell(waiting_, std::move(one));
+                           },
+                           [this](std::vector<PoolNotice> notices) { tell(notices_, std::move(notices)); },
+                           on_failure}));
 }
 
 template <class Message>
-void PairingGroup::tell(std::vector<Message>& inbox, Message message) {
+void PairingGroup::tell(std::vector<Message>& inbox, std::vector<Message> messages) {
     const std::lock_guard lock(mutex_);
-    inbox.push_back(std::move(message));
+    std::move(messages.begin(), messages.end(), std::back_inserter(inbox));
     if (!std::exchange(delivery_posted_, true)) asio::post(control_, [this] { deliver(); });
 }
 
@@ -43,6 +50,10 @@ void PairingGroup::serve(std::size_t worker, WaitingVisitor visitor, SessionId s
 void PairingGroup::drop(const SeatKey& seat) {
     for (std::size_t i = 0; i < workers(); ++i)
         at_worker(i, [seat](Pairing& pairing) { pairing.drop(seat); });
+}
+
+void PairingGroup::hurry() {
+    for (std::size_t i = 0; i < workers(); ++i) at_worker(i, [](Pairing& pairing) { pairing.tell(); });
 }
 
 void PairingGroup::trim(std::size_t worker, const SeatKey& seat, std::size_t count) {

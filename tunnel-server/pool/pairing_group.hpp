@@ -37,6 +37,8 @@ class PairingGroup {
     // Control thread:
     void serve(std::size_t worker, WaitingVisitor visitor, SessionId session);
     void drop(const SeatKey& seat);
+    // Has the workers tell at once what they know.
+    void hurry();
     void trim(std::size_t worker, const SeatKey& seat, std::size_t count);
     void set_liveness(net::Liveness liveness);
     // Nothing is kept ready any more; what arrives is closed.
@@ -50,7 +52,7 @@ class PairingGroup {
                    [pairing = pairings_[worker].get(), call = std::move(call)]() mutable { call(*pairing); });
     }
     template <class Message>
-    void tell(std::vector<Message>& inbox, Message message);
+    void tell(std::vector<Message>& inbox, std::vector<Message> messages);
     void deliver();
 
     net::WorkerPool& workers_;

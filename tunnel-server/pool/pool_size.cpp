@@ -15,6 +15,8 @@ constexpr double headroom = 3;
 // One long dial says little.
 constexpr double weight_of_last_dial = 0.1;
 constexpr double longest_dial_seconds = 2;
+// Over a near network a dial takes less; then the stock is as large as lets the client be asked in batches.
+constexpr double shortest_dial_seconds = 0.005;
 
 double seconds(Clock::duration time) {
     return std::chrono::duration<double>(time).count();
@@ -37,7 +39,7 @@ void PoolSize::note_dial_time(Clock::duration time) {
 }
 
 std::size_t PoolSize::wanted(TimePoint now) const {
-    const auto expected = std::lround(rate(now) * dial_seconds_ * headroom);
+    const auto expected = std::lround(rate(now) * std::max(dial_seconds_, shortest_dial_seconds) * headroom);
     return std::min(limits_.floor + static_cast<std::size_t>(expected), limits_.ceiling);
 }
 

@@ -22,11 +22,12 @@ void SeatPool::note_asked(std::size_t count, TimePoint now) {
     asked_.insert(asked_.end(), count, now);
 }
 
-void SeatPool::note_arrived(std::size_t worker, TimePoint now) {
-    ++ready_[worker];
-    if (asked_.empty()) return;
-    size_.note_dial_time(now - asked_.front());
-    asked_.pop_front();
+void SeatPool::note_arrived(std::size_t worker, std::size_t count, TimePoint now) {
+    ready_[worker] += static_cast<std::ptrdiff_t>(count);
+    for (; count > 0 && !asked_.empty(); --count) {
+        size_.note_dial_time(now - asked_.front());
+        asked_.pop_front();
+    }
 }
 
 void SeatPool::note_gone(std::size_t worker, std::size_t count) {
@@ -53,9 +54,11 @@ SeatPool::Need SeatPool::need(std::size_t waiting, std::size_t room, TimePoint n
     Need need;
     need.for_waiting = waiting > have ? waiting - have : 0;
     if (now < not_before_) return need;
-    const auto target = waiting + size_.wanted(now);
-    const auto missing = target > have ? target - have : 0;
-    need.ahead = std::min(missing - need.for_waiting, room);
+    const auto wanted = size_.wanted(now);
+    const auto target = waiting + wanted;
+    const auto missing = (target > have ? target - have : 0) - need.for_waiting;
+    // Half the stock is asked for at once rather than each one by itself.
+    if (missing >= std::max<std::size_t>(1, wanted / 2)) need.ahead = std::min(missing, room);
     return need;
 }
 

@@ -21,11 +21,13 @@ class SeatPool {
 
     void note_visitors(std::size_t count, TimePoint now) { size_.note_visitors(count, now); }
     void note_asked(std::size_t count, TimePoint now);
-    void note_arrived(std::size_t worker, TimePoint now);
+    void note_arrived(std::size_t worker, std::size_t count, TimePoint now);
     // Taken, lost, or promised to a visitor who is sent to that worker.
     void note_gone(std::size_t worker, std::size_t count = 1);
     // The promise could not be kept.
-    void note_missed(std::size_t worker) { ++ready_[worker]; }
+    void note_missed(std::size_t worker, std::size_t count) {
+        ready_[worker] += static_cast<std::ptrdiff_t>(count);
+    }
     // Will not come: the client says so, or the tickets have expired.
     void note_failed(std::size_t count);
     // Nothing is asked for ahead of need until then.
@@ -33,7 +35,7 @@ class SeatPool {
 
     // A worker where one is ready.
     std::optional<std::size_t> worker_with_ready() const;
-    // How many more to ask for now; at most `room` of them ahead of need.
+    // How many more to ask for now, ahead of need in batches; at most `room` of them ahead of need.
     struct Need {
         std::size_t for_waiting = 0;
         std::size_t ahead = 0;

@@ -29,7 +29,7 @@ void SessionTable::on_notice(const PoolNotice& notice) {
     const auto now = Clock::now();
     switch (notice.kind) {
         case PoolNotice::Kind::arrived:
-            seat.pool.note_arrived(notice.worker, now);
+            seat.pool.note_arrived(notice.worker, notice.count, now);
             break;
         case PoolNotice::Kind::taken:
             seat.pool.note_gone(notice.worker, notice.count);
@@ -39,7 +39,7 @@ void SessionTable::on_notice(const PoolNotice& notice) {
             seat.pool.note_gone(notice.worker, notice.count);
             break;
         case PoolNotice::Kind::missed:
-            seat.pool.note_missed(notice.worker);
+            seat.pool.note_missed(notice.worker, notice.count);
             break;
     }
     flush_soon(notice.seat);
@@ -63,6 +63,8 @@ void SessionTable::on_waiting(WaitingVisitor visitor) {
         seat.waiting.push_back(std::move(waiting));
     }
     note_waiting(seat);
+    // What a worker has not told yet may be what this visitor waits for.
+    if (seat.pool.asked() > 0) pairings_.hurry();
     flush_soon(found->first);
 }
 

@@ -179,7 +179,6 @@ void serve_visitor(net::Worker& worker, Assignment assignment, const StreamHooks
         hooks.on_failure(visitor.route->mapping, heads ? reason : heads.error().message);
         return refuse_visitor(std::move(visitor.visitor));
     }
-    net::set_keepalive(visitor.visitor.fd.get(), {Seconds(60), Seconds(120)});
     std::optional<net::RecordLayers> records;
     if (open.encrypt) records = net::RecordLayers{std::move(heads->sealer), std::move(heads->opener)};
     auto& relay =

@@ -56,16 +56,13 @@ void Relay::start(std::unique_ptr<RelayPrologue> prologue, Done done) {
     prologue_ = std::move(prologue);
     data_in_.held = prologue_ != nullptr;
     tentative_ = prologue_ != nullptr && prologue_->may_move();
-    for (auto* socket : {&outer_, &data_}) {
-        set_reset_on_close(socket->fd.get(), true);
-        set_no_delay(socket->fd.get());
-    }
     if (failure_) return complete();  // aborted before
     for (auto* socket : {&outer_, &data_}) {
         if (const int error = resources_.events.add(socket->fd.get(), *socket); error != 0) {
             fail_at(*socket, error);
             return;
         }
+        socket->watched = true;
     }
 }
 
@@ -167,9 +164,11 @@ void Relay::close() {
         direction->pipe.reset();
     }
     for (auto* socket : {&outer_, &data_}) {
-        resources_.events.remove(socket->fd.get());
+        const bool kept = socket == &outer_ && failure_ && failure_->end == RelayEnd::unanswered;
+        if (kept) resources_.events.remove(socket->fd.get());
+        if (kept) continue;
+        if (std::exchange(socket->watched, false)) resources_.events.forget();
         if (!failure_) set_reset_on_close(socket->fd.get(), false);
-        if (socket == &outer_ && failure_ && failure_->end == RelayEnd::unanswered) continue;
         socket->fd.reset();
     }
 }

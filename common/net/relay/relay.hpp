@@ -72,7 +72,8 @@ class RelayPrologue {
 
 class Relay {
   public:
-    // Without record layers the bytes are relayed as they are. Both sockets are non-blocking.
+    // Without record layers the bytes are relayed as they are. Both sockets are non-blocking, and prepared
+    // (prepare_for_relay()) or accepted by a listener that is.
     Relay(RelayResources resources, UniqueFd outer, UniqueFd data, std::optional<RecordLayers> records);
     Relay(const Relay&) = delete;
     Relay& operator=(const Relay&) = delete;
@@ -100,6 +101,7 @@ class Relay {
         void on_events(std::uint32_t events) override { relay.on_events(*this, events); }
         Relay& relay;
         Side side;
+        bool watched = false;  // by the event set
         bool hung_up = false;  // its peer has ended or reset: a short read may have the end behind it
         UniqueFd fd;
     };

@@ -1,6 +1,7 @@
 #include "tests/unit/common/net/relay_chain.hpp"
 
 #include "common/core/secret.hpp"
+#include "common/net/socket.hpp"
 
 namespace tunnel::net::test {
 
@@ -17,6 +18,11 @@ tls::StreamKeys stream_keys() {
                                    tls::StreamNonce{2});
 }
 
+UniqueFd prepared(UniqueFd fd) {
+    prepare_for_relay(fd.get(), {});
+    return fd;
+}
+
 std::optional<RecordLayers> take(std::optional<LayerPair>& layers, RecordLayers LayerPair::*side) {
     if (!layers) return std::nullopt;
     return std::move(*layers.*side);
@@ -30,7 +36,8 @@ LayerPair::LayerPair(std::uint64_t record_limit)
 
 RunningRelay::RunningRelay(TestLoop& loop, Lent& lent, UniqueFd outer, UniqueFd data,
                            std::optional<RecordLayers> records)
-    : loop_(loop), relay_(lent.resources(), std::move(outer), std::move(data), std::move(records)) {}
+    : loop_(loop),
+      relay_(lent.resources(), prepared(std::move(outer)), prepared(std::move(data)), std::move(records)) {}
 
 void RunningRelay::start(std::unique_ptr<RelayPrologue> prologue) {
     loop_.begin();

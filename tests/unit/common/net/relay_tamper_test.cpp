@@ -154,6 +154,8 @@ class RelayAlone : public testing::Test {
     void start(std::uint64_t record_limit = tls::default_record_limit) {
         LayerPair layers(record_limit);
         peer_.emplace(std::move(layers.client));
+        outer_.prepare();
+        data_.prepare();
         relay_ = std::make_unique<Relay>(lent_.resources(), std::move(outer_.far), std::move(data_.far),
                                          std::move(layers.server));
         loop_.begin();

@@ -54,6 +54,10 @@ TcpPair::TcpPair(BufferSizes sizes) {
     EXPECT_TRUE(near && far);
 }
 
+void TcpPair::prepare() {
+    prepare_for_relay(far.get(), {});
+}
+
 UniqueFd foreign_listener(const tcp::endpoint& address, Share share, int backlog) {
     auto fd = new_socket(address, SOCK_NONBLOCK);
     const int on = 1;

@@ -19,6 +19,8 @@ struct BufferSizes {
 // Two connected TCP sockets on loopback, non-blocking.
 struct TcpPair {
     explicit TcpPair(BufferSizes sizes = {});
+    // `far` as a relay has it.
+    void prepare();
     UniqueFd near;
     UniqueFd far;
 };

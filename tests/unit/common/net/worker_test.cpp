@@ -100,6 +100,8 @@ class RunningRelays : public testing::Test {
         auto& joined = joined_.emplace_back();
         auto& worker = pool_.at(worker_index);
         RelayLabel label{ConnectionId{id}, std::move(client), std::move(mapping), "192.0.2.1:5", false, {}};
+        joined.outer.prepare();
+        joined.data.prepare();
         asio::post(worker.executor(), [&worker, &joined, label = std::move(label)] {
             worker.relays().add(label, std::move(joined.outer.far), std::move(joined.data.far), std::nullopt);
             worker.relays().run(label.id, nullptr, [&joined](const RelayLabel&, const RelayResult& result) {

@@ -21,8 +21,8 @@ TEST_F(SeatPoolTest, TheFloorIsAskedForOnce) {
     EXPECT_EQ(needed(0), 2u);
     pool.note_asked(2, now);
     EXPECT_EQ(needed(0), 0u);
-    pool.note_arrived(0, now);
-    pool.note_arrived(1, now);
+    pool.note_arrived(0, 1, now);
+    pool.note_arrived(1, 1, now);
     EXPECT_EQ(needed(0), 0u);
     EXPECT_EQ(pool.ready(), 2);
 }
@@ -36,8 +36,8 @@ TEST_F(SeatPoolTest, ABurstIsAskedForInOneGo) {
 
 TEST_F(SeatPoolTest, WhatIsTakenIsReplaced) {
     pool.note_asked(2, now);
-    pool.note_arrived(0, now);
-    pool.note_arrived(0, now);
+    pool.note_arrived(0, 1, now);
+    pool.note_arrived(0, 1, now);
     EXPECT_EQ(pool.worker_with_ready(), 0u);
     pool.note_gone(0);
     EXPECT_EQ(needed(0), 1u);
@@ -48,11 +48,11 @@ TEST_F(SeatPoolTest, WhatIsTakenIsReplaced) {
 
 TEST_F(SeatPoolTest, APromiseThatCouldNotBeKeptCountsForNothing) {
     pool.note_asked(1, now);
-    pool.note_arrived(1, now);
+    pool.note_arrived(1, 1, now);
     pool.note_gone(1);  // promised to one visitor
     pool.note_gone(1);  // and taken by another meanwhile
     EXPECT_EQ(pool.ready(), -1);
-    pool.note_missed(1);
+    pool.note_missed(1, 1);
     EXPECT_EQ(pool.ready(), 0);
     EXPECT_EQ(needed(1), 3u);
 }
@@ -73,7 +73,7 @@ TEST_F(SeatPoolTest, AfterAFailureNothingIsAskedForAheadOfNeedForAWhile) {
 }
 
 TEST_F(SeatPoolTest, ASurplusIsClosedOnceItHasLastedForAWhile) {
-    for (int i = 0; i < 5; ++i) pool.note_arrived(1, now);
+    for (int i = 0; i < 5; ++i) pool.note_arrived(1, 1, now);
     EXPECT_EQ(pool.surplus(now).count, 0u);
     EXPECT_EQ(pool.surplus(now + Seconds(9)).count, 0u);
     const auto surplus = pool.surplus(now + Seconds(10));
@@ -83,7 +83,7 @@ TEST_F(SeatPoolTest, ASurplusIsClosedOnceItHasLastedForAWhile) {
 
 TEST_F(SeatPoolTest, ANewSessionBeginsWithNothing) {
     pool.note_asked(4, now);
-    pool.note_arrived(0, now);
+    pool.note_arrived(0, 1, now);
     pool.restart();
     EXPECT_EQ(pool.ready(), 0);
     EXPECT_EQ(pool.asked(), 0u);
