@@ -26,6 +26,10 @@ struct Load {
     std::size_t total;
 };
 
+void PrintTo(const Load& load, std::ostream* out) {
+    *out << load.total << " bytes";
+}
+
 std::string load_name(const testing::TestParamInfo<Load>& info) {
     return fmt::format("Pipe{}Buffer{}Bite{}", info.param.pipe_size, info.param.buffers.send,
                        info.param.bite);
