@@ -110,7 +110,8 @@ void Relay::settle() {
     if (!std::exchange(tentative_, false)) return;
     // Of TCP, MSG_TRUNC drops bytes without copying them (tcp(7)).
     if (peeked_ > 0)
-        (void)::recv(outer_.fd.get(), nullptr, std::exchange(peeked_, 0), MSG_TRUNC | MSG_DONTWAIT);
+        (void)::recv(outer_.fd.get(), resources_.scratch.in.data(), std::exchange(peeked_, 0),
+                     MSG_TRUNC | MSG_DONTWAIT);
     outward_in_.readable = true;
     if (!outward_in_.stuck) pump(outward_in_);
 }
