@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <iostream>
@@ -62,12 +63,14 @@ void hide_links(int argc, char** argv) {
     }
 }
 
-// Turns the terminal's echo off as long as it lives. Before the prompt, and without discarding input, so that
-// a link pasted at once is neither shown nor lost.
+// Turns the terminal's echo off as long as it lives, and back on when a signal ends the program meanwhile.
+// Before the prompt, and without discarding input, so that a link pasted at once is neither shown nor lost.
+// One at a time.
 class SilentTerminal {
   public:
     SilentTerminal() {
         if (::tcgetattr(STDIN_FILENO, &before_) != 0) return;
+        for (const int ending : endings) ::signal(ending, end);
         termios silent = before_;
         silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
         changed_ = ::tcsetattr(STDIN_FILENO, TCSANOW, &silent) == 0;
@@ -76,10 +79,18 @@ class SilentTerminal {
     SilentTerminal& operator=(const SilentTerminal&) = delete;
     ~SilentTerminal() {
         if (changed_) ::tcsetattr(STDIN_FILENO, TCSANOW, &before_);
+        for (const int ending : endings) ::signal(ending, SIG_DFL);
     }
 
   private:
-    termios before_{};
+    static constexpr int endings[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+    // Only what signal-safety(7) allows.
+    static void end(int ending) {
+        ::tcsetattr(STDIN_FILENO, TCSANOW, &before_);
+        ::signal(ending, SIG_DFL);
+        ::raise(ending);
+    }
+    static inline termios before_{};
     bool changed_ = false;
 };
 

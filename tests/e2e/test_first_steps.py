@@ -6,6 +6,7 @@ import select
 import signal
 import stat
 import subprocess
+import termios
 
 from harness import Client, TunnelTest, echo, is_root, main, ordinary_user, recv_to_end, refuses, run, tool, wait_until
 from harness import connect, tunnel_binary
@@ -129,6 +130,21 @@ class Join(TunnelTest):
         self.assertEqual(child.wait(30), 0, shown.decode(errors="replace"))
         self.assertNotIn(self.secret.encode(), shown, "the secret is not shown on the terminal")
         self.assert_joined(client)
+
+    def test_interrupted_at_the_question_it_leaves_the_terminal_as_it_was(self):
+        ours, theirs = pty.openpty()
+        self.addCleanup(os.close, ours)
+        self.addCleanup(os.close, theirs)
+        echoes = lambda: bool(termios.tcgetattr(theirs)[3] & termios.ECHO)
+        self.assertTrue(echoes())
+        child = subprocess.Popen(wrapped([tunnel_binary("tunnel-client"), "join", "--dir", self.client().folder]),
+                                 stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
+        self.addCleanup(child.wait)
+        self.addCleanup(child.kill)
+        wait_until(lambda: not echoes(), what="the terminal to be silent")
+        child.send_signal(signal.SIGINT)
+        self.assertEqual(child.wait(30), -signal.SIGINT)
+        self.assertTrue(echoes())
 
     def test_saves_nothing_when_the_server_does_not_answer(self):
         self.assertEqual(self.host.stop(), 0)

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <optional>
+#include <ostream>
 
 #include "common/net/kernel_tls.hpp"
 #include "common/tls/record.hpp"
@@ -15,6 +16,9 @@ namespace tunnel::net::test {
 
 // Which program the kernel's end belongs to; the other one's is in user space.
 enum class Role { server, client };
+inline void PrintTo(Role role, std::ostream* out) {
+    *out << (role == Role::server ? "server" : "client");
+}
 std::string role_name(const testing::TestParamInfo<Role>& info);
 
 // What this machine's kernel can do, asked once.
