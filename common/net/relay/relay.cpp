@@ -129,8 +129,10 @@ bool Relay::fail(RelayEnd end, std::string detail) {
 }
 
 bool Relay::fail_at(const Socket& socket, int error) {
-    return fail(socket.side == Side::outer ? RelayEnd::outer_failed : RelayEnd::data_failed,
-                std::generic_category().message(error));
+    auto end = socket.side == Side::outer ? RelayEnd::outer_failed : RelayEnd::data_failed;
+    // Whichever direction finds it first.
+    if (tentative_ && socket.side == Side::data) end = RelayEnd::unanswered;
+    return fail(end, std::generic_category().message(error));
 }
 
 void Relay::finish(Direction& direction) {

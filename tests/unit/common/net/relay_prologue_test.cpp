@@ -20,6 +20,8 @@ constexpr std::string_view refused = "sorry";
 // As the server does it, without the record around the answer.
 class PlainAnswer final : public RelayPrologue {
   public:
+    explicit PlainAnswer(bool may_move = false) : may_move_(may_move) {}
+    bool may_move() const override { return may_move_; }
     Step read(int data_fd) override {
         for (;;) {
             const auto n = ::recv(data_fd, answer_.data() + have_, answer_.size() - have_, MSG_DONTWAIT);
@@ -35,6 +37,7 @@ class PlainAnswer final : public RelayPrologue {
     }
 
   private:
+    bool may_move_;
     Bytes answer_ = Bytes(ready.size());
     std::size_t have_ = 0;
 };
@@ -43,7 +46,7 @@ class RelayWithPrologue : public testing::TestWithParam<Mode> {
   protected:
     ~RelayWithPrologue() override { EXPECT_EQ(lent_.pipes.leased(), 0u); }
 
-    void start() {
+    void start(bool may_move = false) {
         std::optional<RecordLayers> layers;
         if (GetParam() == Mode::encrypted) {
             LayerPair pair;
@@ -51,7 +54,7 @@ class RelayWithPrologue : public testing::TestWithParam<Mode> {
             client_ = std::move(pair.client);
         }
         side_.emplace(loop_, lent_, std::move(outer_.far), std::move(data_.far), std::move(layers));
-        side_->start(std::make_unique<PlainAnswer>());
+        side_->start(std::make_unique<PlainAnswer>(may_move));
         loop_.settle();
     }
     void client_says(std::string_view text) { test::send_all(data_.near.get(), view_of(text)); }
@@ -185,6 +188,43 @@ TEST_P(RelayWithPrologue, AbortEndsTheWait) {
     side_->relay().abort(RelayEnd::drained, "enough");
     loop_.run();
     expect_reset(RelayEnd::drained);
+}
+
+// Whichever direction finds out, and whatever was on its way.
+TEST_P(RelayWithPrologue, ADataConnectionThatBreaksBeforeTheAnswerGivesTheVisitorBack) {
+    for (const bool visitor_spoke : {false, true}) {
+        outer_ = TcpPair();
+        data_ = TcpPair();
+        if (visitor_spoke) test::send_all(outer_.near.get(), view_of("first words"));
+        test::reset(data_.near);
+        start(true);
+        loop_.run();
+        ASSERT_TRUE(side_->result());
+        ASSERT_EQ(to_string(side_->result()->end),
+                  visitor_spoke ? to_string(RelayEnd::unanswered) : to_string(RelayEnd::no_answer));
+        if (!visitor_spoke) continue;
+        // All that it said is still there for another data connection.
+        ASSERT_TRUE(side_->result()->outer);
+        EXPECT_EQ(text_of(test::receive_exactly(side_->result()->outer.get(), 11)), "first words");
+        test::send_all(side_->result()->outer.get(), view_of("hello"));
+        EXPECT_EQ(text_of(test::receive_exactly(outer_.near.get(), 5)), "hello");
+    }
+}
+
+TEST_P(RelayWithPrologue, WhatWasLookedAtReachesTheOtherEndOnce) {
+    start(true);
+    test::send_all(outer_.near.get(), view_of("one "));
+    EXPECT_EQ(client_gets(4), "one ");
+    test::send_all(outer_.near.get(), view_of("two "));
+    EXPECT_EQ(client_gets(4), "two ");
+    client_says(ready);
+    client_streams("x");
+    EXPECT_EQ(get(outer_.near.get(), 1), "x");
+    test::send_all(outer_.near.get(), view_of("three"));
+    EXPECT_EQ(client_gets(5), "three");
+    EXPECT_EQ(side_->relay().from_outer(), 13u);
+    side_->relay().abort(RelayEnd::closed);
+    loop_.run();
 }
 
 }  // namespace
