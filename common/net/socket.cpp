@@ -103,6 +103,10 @@ Millis silent_for(int fd) {
     return Millis(info_of(fd).tcpi_last_ack_recv);
 }
 
+std::chrono::microseconds round_trip_of(int fd) {
+    return std::chrono::microseconds(info_of(fd).tcpi_rtt);
+}
+
 bool has_unacknowledged(int fd) {
     return info_of(fd).tcpi_unacked > 0;
 }

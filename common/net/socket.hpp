@@ -50,6 +50,8 @@ bool peer_seems_dead(int fd, Millis timeout);
 
 // How long ago the peer of a TCP socket last acknowledged anything, a keepalive probe included.
 Millis silent_for(int fd);
+// The smoothed round-trip time of a TCP connection.
+std::chrono::microseconds round_trip_of(int fd);
 // True while bytes that were sent have not been acknowledged.
 bool has_unacknowledged(int fd);
 

@@ -35,7 +35,7 @@ class SeatPool {
 
     // A worker where one is ready.
     std::optional<std::size_t> worker_with_ready() const;
-    // How many more to ask for now, ahead of need in batches; at most `room` of them ahead of need.
+    // How many more to ask for, ahead of need in batches; at most `room` of them ahead of need.
     struct Need {
         std::size_t for_waiting = 0;
         std::size_t ahead = 0;

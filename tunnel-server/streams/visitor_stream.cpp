@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 #include <system_error>
@@ -19,8 +20,10 @@ using net::RelayEnd;
 
 // Longer than the longest time a client may take to dial its service.
 constexpr Seconds answer_limit{150};
-// A StreamOpen that is not even acknowledged after this time met a dead path.
-constexpr Millis acknowledge_limit{1000};
+// A StreamOpen that is not even acknowledged after this time met a dead path. A path that is only slow must
+// not be taken for one: the client may already have passed the visitor's first bytes to the service.
+constexpr Millis least_acknowledge_limit{2000};
+constexpr int round_trips_to_acknowledge = 6;
 constexpr int most_moves = 3;
 
 struct Heads {
@@ -57,7 +60,7 @@ class AnswerReader final : public net::RelayPrologue {
     AnswerReader(Relay& relay, const asio::any_io_executor& executor, bool may_move)
         : relay_(relay), may_move_(may_move) {
         if (may_move_)
-            deadline_.emplace(executor, acknowledge_limit, [this, executor] { judge_silence(executor); });
+            deadline_.emplace(executor, acknowledge_limit(), [this, executor] { judge_silence(executor); });
         else
             wait_for_answer(executor);
     }
@@ -100,6 +103,10 @@ class AnswerReader final : public net::RelayPrologue {
         return refuse(RelayEnd::refused, std::move(answer->reason));
     }
 
+    Millis acknowledge_limit() const {
+        const auto patient = round_trips_to_acknowledge * net::round_trip_of(relay_.data_fd());
+        return std::max(least_acknowledge_limit, std::chrono::ceil<Millis>(patient));
+    }
     void judge_silence(const asio::any_io_executor& executor) {
         if (net::has_unacknowledged(relay_.data_fd()))
             relay_.abort(RelayEnd::unanswered, "the data connection's path is dead");

@@ -3,6 +3,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include <cerrno>
 #include <system_error>
 #include <utility>
 
@@ -109,9 +110,14 @@ void Relay::run_prologue() {
 void Relay::settle() {
     if (!std::exchange(tentative_, false)) return;
     // Of TCP, MSG_TRUNC drops bytes without copying them (tcp(7)).
-    if (peeked_ > 0)
-        (void)::recv(outer_.fd.get(), resources_.scratch.in.data(), std::exchange(peeked_, 0),
-                     MSG_TRUNC | MSG_DONTWAIT);
+    // Were fewer dropped than were sent on, the service would get some of them twice.
+    const auto taken = peeked_ == 0 ? 0
+                                    : ::recv(outer_.fd.get(), resources_.scratch.in.data(), peeked_,
+                                             MSG_TRUNC | MSG_DONTWAIT);
+    if (taken != static_cast<ssize_t>(std::exchange(peeked_, 0))) {
+        fail_at(outer_, taken < 0 ? errno : EIO);
+        return;
+    }
     outward_in_.readable = true;
     if (!outward_in_.stuck) pump(outward_in_);
 }

@@ -112,7 +112,7 @@ class Relay {
 
     // One turn of a direction: moves what can be moved now, within a budget.
     void pump(Direction& direction);
-    // False while the target takes no more for now, and after a failure.
+    // False while the target takes no more, and after a failure.
     bool flush(Direction& direction);
     bool flush_pipe(Direction& direction);
     // Each reads once from the source and passes on what it can.
@@ -122,7 +122,7 @@ class Relay {
     void splice(Direction& direction);
     void seal(Direction& direction);
     void open(Direction& direction);
-    // The source has nothing more for now.
+    // The source has been emptied.
     void rest(Direction& direction);
     // Notes what a read that was no success means.
     void no_bytes(Direction& direction, int error);
