@@ -101,15 +101,40 @@ tl::unexpected<Error> receive_error(int error) {
     }
 }
 
-KernelTls::TakeOver not_taken(KernelTls::TakeOver::Outcome outcome, std::string detail) {
-    return {outcome, std::nullopt, std::move(detail)};
-}
-
-std::string said(std::string_view what, int error) {
-    return fail_errno(error, what).value().message;
-}
+// A write makes one record, or one for each of a pipe's buffers at the very worst.
+constexpr std::uint32_t writes_between_checks = 1 << 16;
+constexpr std::uint64_t records_between_checks = std::uint64_t{writes_between_checks} * 256;
 
 }  // namespace
+
+Status KernelTlsSocket::take_sealing(const KernelTlsDirection& from, std::uint64_t record_limit) {
+    const auto queued = queued_by_tcp(fd_);
+    if (!queued) return pass(queued.error());
+    if (!set_keys(fd_, TLS_TX, from)) return fail_errno(errno, "kernel TLS does not take the sending keys");
+    seals_ = true;
+    queued_before_ = *queued;
+    first_record_ = from.sequence;
+    record_limit_ = record_limit;
+    return {};
+}
+
+Status KernelTlsSocket::take_opening(const KernelTlsDirection& from) {
+    if (!set_keys(fd_, TLS_RX, from)) return fail_errno(errno, "kernel TLS does not take the receiving keys");
+    opens_ = true;
+    return {};
+}
+
+void KernelTlsSocket::count_given(std::size_t bytes) {
+    if (!seals_) return;
+    given_ += bytes;
+    // A limit so near that it might be passed between two checks is looked at each time.
+    const bool near = record_limit_ - std::min(record_limit_, first_record_) < 2 * records_between_checks;
+    if (!near && ++unchecked_ < writes_between_checks) return;
+    unchecked_ = 0;
+    const auto record = next_record(fd_);
+    const auto margin = near ? 0 : records_between_checks;
+    used_up_ = record && *record + margin >= record_limit_;
+}
 
 Result<bool> KernelTlsSocket::send_close_notify() {
     std::array<Byte, 2> alert{warning, close_notify};
@@ -159,7 +184,7 @@ Result<KernelTlsSocket::Received> KernelTlsSocket::receive(MutableBytes out) {
     const auto type = record_type(message);
     const auto size = static_cast<std::size_t>(got);
     if (!type) {
-        if (size == 0) return fail(Errc::protocol, "the connection ended without close_notify: it was cut");
+        if (size == 0) return fail(Errc::closed, "the data connection ended without close_notify");
         return fail(Errc::internal, "kernel TLS gave {} bytes without their record's type", size);
     }
     if (*type == data_type) return Received{size > 0 ? Kind::data : Kind::nothing, size};
@@ -184,27 +209,13 @@ KernelTls KernelTls::off(std::string why) {
     return KernelTls(std::move(why));
 }
 
-KernelTls::TakeOver KernelTls::take_over(int fd, KernelTlsDirection seal, KernelTlsDirection open) const {
-    using Outcome = TakeOver::Outcome;
-    if (!available()) return not_taken(Outcome::untouched, why_not_);
-    const auto queued = queued_by_tcp(fd);
-    if (!queued) return not_taken(Outcome::untouched, queued.error().message);
-    if (::setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", 4) != 0) {
-        if (errno == EEXIST) return not_taken(Outcome::broken, "the socket was taken over before");
-        if (errno == ENOENT) {
-            return not_taken(Outcome::untouched,
-                             "the kernel has no TLS, or its module is not loaded: modprobe tls");
-        }
-        return not_taken(Outcome::untouched, said("kernel TLS does not take the socket", errno));
-    }
-    // From here on nothing can be undone, and without keys the kernel passes bytes as they are.
-    if (!set_keys(fd, TLS_TX, seal)) {
-        return not_taken(Outcome::broken, said("kernel TLS does not take the sending keys", errno));
-    }
-    if (!set_keys(fd, TLS_RX, open)) {
-        return not_taken(Outcome::broken, said("kernel TLS does not take the receiving keys", errno));
-    }
-    return {Outcome::taken, KernelTlsSocket(fd, *queued, seal.sequence), {}};
+Result<KernelTlsSocket> KernelTls::attach(int fd) const {
+    if (!available()) return fail(Errc::unavailable, "{}", why_not_);
+    if (::setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", 4) == 0) return KernelTlsSocket(fd);
+    if (errno == EEXIST) return fail(Errc::conflict, "kernel TLS has this socket already");
+    if (errno == ENOENT)
+        return fail(Errc::unavailable, "the kernel has no TLS, or its module is not loaded: modprobe tls");
+    return fail_errno(errno, "kernel TLS does not take the socket");
 }
 
 }  // namespace tunnel::net

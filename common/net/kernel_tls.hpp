@@ -22,8 +22,10 @@
 #include <string>
 
 #include "common/core/bytes.hpp"
+#include "common/core/log.hpp"
 #include "common/core/result.hpp"
 #include "common/tls/key_schedule.hpp"
+#include "common/tls/record.hpp"
 
 namespace tunnel::net {
 
@@ -33,11 +35,27 @@ struct KernelTlsDirection {
     std::uint64_t sequence = 0;
 };
 
-// One socket that kernel TLS has taken over. Does not own it; a small value that may be moved.
+// One socket that kernel TLS stands ready for. Each direction is handed over by itself, in the middle of the
+// stream or at its start, and until then stays the caller's, in user space. Does not own the socket; a small
+// value that may be moved.
 class KernelTlsSocket {
   public:
-    // To be told of every plaintext byte that splice(2) or send(2) took.
-    void count_given(std::size_t bytes) { given_ += bytes; }
+    // The kernel seals from now on: what is written is plaintext. The caller has written all it sealed. The
+    // keys are copied into the kernel and wiped from this function's own memory; the caller's copy is the
+    // caller's. An error changes nothing: the direction stays in user space.
+    Status take_sealing(const KernelTlsDirection& from,
+                        std::uint64_t record_limit = tls::default_record_limit);
+    // The kernel opens from now on. The caller has read from the socket only whole records that it opened;
+    // what waits in the socket unread is opened by the kernel. An error changes nothing.
+    Status take_opening(const KernelTlsDirection& from);
+    bool seals() const { return seals_; }
+    bool opens() const { return opens_; }
+
+    // To be told of every plaintext byte that splice(2) or send(2) took, call by call. Nothing while the
+    // kernel does not seal.
+    void count_given(std::size_t bytes);
+    // The key has sealed as many records as it may, or so nearly as is known: the connection has to end.
+    bool used_up() const { return used_up_; }
 
     // Ends the outgoing direction with the alert {warning, close_notify}. False: no room now, call again when
     // the socket is writable. Once true, nothing may be sent any more.
@@ -47,7 +65,7 @@ class KernelTlsSocket {
     // an orderly close (set_reset_on_close() off).
     // False: ask again when the socket is writable and after some milliseconds too, because the kernel goes
     // on in the background: in a few cases of a thousand the last edge came before the last bytes. A
-    // connection that fails stays at false: bound the wait.
+    // connection that fails stays at false, and is told of by EPOLLERR.
     //
     // How it is known: TCP has queued tcpi_bytes_acked + SIOCOUTQ bytes since the take-over, less what those
     // two said then (acknowledged, and not yet acknowledged). Sealed, all that was given makes given + 29 for
@@ -68,8 +86,8 @@ class KernelTlsSocket {
     };
     // What there is, by recvmsg(2): the data of one record or several, or one alert. `out` is at least 16
     // bytes long. Errors are final for the connection: Errc::protocol when a record was altered, replayed,
-    // out of order or too long, for another alert, for a type that is neither alert nor data, and for an end
-    // without close_notify, inside a record too; Errc::io when the connection failed.
+    // out of order or too long, for another alert, and for a type that is neither alert nor data;
+    // Errc::closed for an end without close_notify, inside a record too; Errc::io when the connection failed.
     Result<Received> receive(MutableBytes out);
     // What it meant that splice from the socket moved nothing: `error` is its errno, 0 when it returned 0.
     // EAGAIN is `nothing`: no record is there, or the pipe is full. The rest is as receive() says, which may
@@ -78,12 +96,16 @@ class KernelTlsSocket {
 
   private:
     friend class KernelTls;
-    KernelTlsSocket(int fd, std::uint64_t queued_before, std::uint64_t first_record)
-        : fd_(fd), queued_before_(queued_before), first_record_(first_record) {}
+    explicit KernelTlsSocket(int fd) : fd_(fd) {}
 
     int fd_;
-    std::uint64_t queued_before_;
-    std::uint64_t first_record_;
+    bool seals_ = false;
+    bool opens_ = false;
+    bool used_up_ = false;
+    std::uint32_t unchecked_ = 0;  // writes since the record number was last looked at
+    std::uint64_t record_limit_ = 0;
+    std::uint64_t queued_before_ = 0;
+    std::uint64_t first_record_ = 0;
     std::uint64_t given_ = 0;
 };
 
@@ -95,26 +117,17 @@ class KernelTls {
     // (`modprobe tls`, or its name in /etc/modules-load.d).
     static KernelTls probe();
     static KernelTls off(std::string why);
+    // For a program's start: probe() when its owner wants it, with a line in the log that says what came of
+    // it.
+    static KernelTls if_wanted(bool wanted, const Log& log);
 
     bool available() const { return why_not_.empty(); }
     const std::string& why_not() const { return why_not_; }
 
-    struct TakeOver {
-        enum class Outcome {
-            taken,      // `socket` is there; nobody else may seal or open any more
-            untouched,  // go on in user space: nothing was changed
-            broken,     // close the connection: what is written from now on would go out unencrypted
-        };
-        Outcome outcome = Outcome::untouched;
-        std::optional<KernelTlsSocket> socket;
-        std::string detail;  // why not taken
-    };
-    // Hands both directions of a connected TCP socket over, in the middle of the stream or at its start. The
-    // caller has written all it sealed, and has read from the socket only whole records that it opened; what
-    // waits in the socket unread is opened by the kernel. The keys are copied into the kernel and wiped from
-    // this function's own memory; the caller's copy is the caller's, who may need it when the answer is
-    // `untouched`.
-    TakeOver take_over(int fd, KernelTlsDirection seal, KernelTlsDirection open) const;
+    // Makes kernel TLS stand ready for a connected TCP socket; until a direction is handed over the socket is
+    // as it was. Errc::conflict: done before; Errc::unavailable: not available; Errc::io: the kernel refuses,
+    // as it does once the peer has finished sending. An error changes nothing.
+    Result<KernelTlsSocket> attach(int fd) const;
 
   private:
     explicit KernelTls(std::string why_not) : why_not_(std::move(why_not)) {}

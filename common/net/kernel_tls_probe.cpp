@@ -90,13 +90,15 @@ std::string try_it(const KernelTls& assumed) {
     if (!pair) return pair.error().message;
     const auto out = random_keys();
     const auto in = random_keys();
-    auto taken = assumed.take_over(pair->kernel.get(), {out, 0}, {in, 0});
-    if (!taken.socket) return std::move(taken.detail);
+    auto socket = assumed.attach(pair->kernel.get());
+    if (!socket) return std::move(socket.error().message);
+    if (auto taken = socket->take_sealing({out, 0}); !taken) return std::move(taken.error().message);
+    if (auto taken = socket->take_opening({in, 0}); !taken) return std::move(taken.error().message);
     const auto factory = tls::AeadFactory::best();
     tls::RecordOpener opener(factory, out);
     tls::RecordSealer sealer(factory, in);
     if (!kernel_seals(*pair, opener)) return "kernel TLS does not seal a record as it should";
-    if (!kernel_opens(*pair, *taken.socket, sealer)) return "kernel TLS does not open a record as it should";
+    if (!kernel_opens(*pair, *socket, sealer)) return "kernel TLS does not open a record as it should";
     return {};
 }
 
@@ -104,6 +106,16 @@ std::string try_it(const KernelTls& assumed) {
 
 KernelTls KernelTls::probe() {
     return KernelTls(try_it(KernelTls(std::string())));
+}
+
+KernelTls KernelTls::if_wanted(bool wanted, const Log& log) {
+    if (!wanted) return off("kernel_tls is off");
+    auto found = probe();
+    if (found.available())
+        log.info("kernel TLS takes bulk transfers");
+    else
+        log.warn("no kernel TLS", {{"reason", found.why_not()}, {"instead", "this program encrypts"}});
+    return found;
 }
 
 }  // namespace tunnel::net

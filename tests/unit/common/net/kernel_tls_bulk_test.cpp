@@ -84,10 +84,8 @@ class KernelTlsBulkTest : public testing::TestWithParam<Load> {
   protected:
     void SetUp() override {
         if (!kernel_tls().available()) GTEST_SKIP() << "no kernel TLS: " << kernel_tls().why_not();
-        const RoleKeys keys(Role::server);
-        auto taken = kernel_tls().take_over(data.near.get(), {keys.seal, 0}, {keys.open, 0});
-        ASSERT_EQ(taken.outcome, KernelTls::TakeOver::Outcome::taken) << taken.detail;
-        kernel = std::move(taken.socket);
+        kernel = hand_over(data.near.get(), RoleKeys(Role::server));
+        ASSERT_TRUE(kernel);
         set_no_delay(data.near.get());
     }
 

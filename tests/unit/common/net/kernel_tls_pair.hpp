@@ -75,6 +75,12 @@ class UserEnd {
     std::string failure_;
 };
 
+// Hands both directions of a socket over; a failure fails the test.
+std::optional<KernelTlsSocket> hand_over(int fd, const KernelTlsDirection& seal,
+                                         const KernelTlsDirection& open);
+// From the start of the stream.
+std::optional<KernelTlsSocket> hand_over(int fd, const RoleKeys& keys);
+
 // Waits for the next record that the kernel opens.
 Result<KernelTlsSocket::Received> receive_soon(int fd, KernelTlsSocket& socket, MutableBytes out);
 

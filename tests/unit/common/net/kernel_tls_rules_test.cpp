@@ -117,16 +117,16 @@ TEST_P(KernelTlsRulesTest, ItSaysNoWhileKernelTlsHoldsARecord) {
     const TcpPair small({4608, 4608});
     const RoleKeys keys(GetParam());
     UserEnd reader(small.far.get(), other(GetParam()));
-    auto taken = kernel_tls().take_over(small.near.get(), {keys.seal, 0}, {keys.open, 0});
-    ASSERT_TRUE(taken.socket) << taken.detail;
+    auto taken = hand_over(small.near.get(), keys);
+    ASSERT_TRUE(taken);
     // One record is more than TCP has room for.
     const Bytes bytes(tls::max_record_plaintext, 7);
     ASSERT_EQ(::send(small.near.get(), bytes.data(), bytes.size(), MSG_DONTWAIT),
               static_cast<ssize_t>(bytes.size()));
-    taken.socket->count_given(bytes.size());
-    EXPECT_FALSE(*taken.socket->all_in_tcp());
+    taken->count_given(bytes.size());
+    EXPECT_FALSE(*taken->all_in_tcp());
     EXPECT_EQ(reader.receive(bytes.size()).size(), bytes.size());
-    EXPECT_TRUE(*taken.socket->all_in_tcp());
+    EXPECT_TRUE(*taken->all_in_tcp());
 }
 
 // Sizes at random, a close as soon as all is in TCP. Now and then the kernel takes close_notify while it
@@ -140,8 +140,8 @@ TEST_P(KernelTlsRulesTest, NothingIsLostByClosingOnceAllIsInTcp) {
         TcpPair small({static_cast<int>(2304 + below(30'000)), static_cast<int>(2304 + below(15'000))});
         const RoleKeys keys(GetParam());
         UserEnd reader(small.far.get(), other(GetParam()));
-        auto taken = kernel_tls().take_over(small.near.get(), {keys.seal, 0}, {keys.open, 0});
-        ASSERT_TRUE(taken.socket) << taken.detail;
+        auto taken = hand_over(small.near.get(), keys);
+        ASSERT_TRUE(taken);
         const std::size_t bite = 200 + below(4'000);
         int waits = 0;
         auto read_some = [&] {
@@ -155,10 +155,10 @@ TEST_P(KernelTlsRulesTest, NothingIsLostByClosingOnceAllIsInTcp) {
             if (n < 0) read_some();
             if (n > 0) given += static_cast<std::size_t>(n);
         }
-        taken.socket->count_given(given);
-        while (!*taken.socket->send_close_notify() && waits < 20'000) read_some();
-        if (!*taken.socket->all_in_tcp()) ++held;
-        while (!*taken.socket->all_in_tcp() && waits < 20'000) read_some();
+        taken->count_given(given);
+        while (!*taken->send_close_notify() && waits < 20'000) read_some();
+        if (!*taken->all_in_tcp()) ++held;
+        while (!*taken->all_in_tcp() && waits < 20'000) read_some();
         small.near.reset();
         while (!reader.got_end() && reader.failure().empty() && waits < 20'000) read_some();
         EXPECT_EQ(reader.failure(), "");

@@ -10,7 +10,6 @@ namespace tunnel::net {
 namespace {
 
 using namespace test;
-using Outcome = KernelTls::TakeOver::Outcome;
 using Kind = KernelTlsSocket::Kind;
 
 std::string text_of_record(const Result<KernelTlsSocket::Received>& got, BytesView out) {
@@ -48,12 +47,10 @@ TEST(KernelTlsSupport, ProbesLeaveNoDescriptor) {
 
 TEST(KernelTlsSupport, SwitchedOffItLeavesTheSocketAsItIs) {
     const TcpPair pair;
-    const RoleKeys keys(Role::server);
-    const auto taken =
-        KernelTls::off("kernel_tls is off").take_over(pair.near.get(), {keys.seal, 0}, {keys.open, 0});
-    EXPECT_EQ(taken.outcome, Outcome::untouched);
-    EXPECT_EQ(taken.detail, "kernel_tls is off");
-    EXPECT_FALSE(taken.socket);
+    const auto socket = KernelTls::off("kernel_tls is off").attach(pair.near.get());
+    ASSERT_FALSE(socket);
+    EXPECT_EQ(socket.error().code, Errc::unavailable);
+    EXPECT_EQ(socket.error().message, "kernel_tls is off");
     expect_plain(pair);
 }
 
@@ -62,10 +59,9 @@ TEST(KernelTlsSupport, RefusedByTheKernelItLeavesTheSocketAsItIs) {
     const TcpPair pair;
     shut_down(pair.far.get(), Half::write);
     ASSERT_TRUE(wait_for(pair.near.get(), POLLIN));
-    const RoleKeys keys(Role::server);
-    const auto taken = kernel_tls().take_over(pair.near.get(), {keys.seal, 0}, {keys.open, 0});
-    EXPECT_EQ(taken.outcome, Outcome::untouched);
-    EXPECT_FALSE(taken.detail.empty());
+    const auto socket = kernel_tls().attach(pair.near.get());
+    ASSERT_FALSE(socket);
+    EXPECT_FALSE(socket.error().message.empty());
     expect_plain(pair);
     EXPECT_EQ(end_of(pair.near.get()), 0);
 }
@@ -75,8 +71,7 @@ TEST(KernelTlsSupport, WhatIsNoTcpSocketIsLeftAsItIs) {
     ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
     const UniqueFd near(ends[0]);
     const UniqueFd far(ends[1]);
-    const RoleKeys keys(Role::server);
-    EXPECT_EQ(kernel_tls().take_over(near.get(), {keys.seal, 0}, {keys.open, 0}).outcome, Outcome::untouched);
+    EXPECT_FALSE(kernel_tls().attach(near.get()));
 }
 
 // From here on they need a kernel with TLS.
@@ -107,17 +102,16 @@ TEST_P(KernelTlsTest, TakesOverInTheMiddleOfTheStream) {
         const Bytes got = receive_exactly(pair.near.get(), record.size());
         ASSERT_TRUE(opener.open(got, record));
     }
-    auto taken = kernel_tls().take_over(pair.near.get(), {keys.seal, sealer.sequence()},
-                                        {keys.open, opener.sequence()});
-    ASSERT_EQ(taken.outcome, Outcome::taken) << taken.detail;
-    EXPECT_TRUE(*taken.socket->all_in_tcp());
+    auto taken = hand_over(pair.near.get(), {keys.seal, sealer.sequence()}, {keys.open, opener.sequence()});
+    ASSERT_TRUE(taken);
+    EXPECT_TRUE(*taken->all_in_tcp());
     send_all(pair.near.get(), view_of(" and after"));
-    taken.socket->count_given(10);
+    taken->count_given(10);
     EXPECT_EQ(text_of(user.receive(25)), "aheadaheadahead and after");
     user.send(view_of("after"));
     Bytes out(100);
-    EXPECT_EQ(text_of_record(receive_soon(pair.near.get(), *taken.socket, out), out), "after");
-    EXPECT_TRUE(*taken.socket->all_in_tcp());
+    EXPECT_EQ(text_of_record(receive_soon(pair.near.get(), *taken, out), out), "after");
+    EXPECT_TRUE(*taken->all_in_tcp());
 }
 
 TEST_P(KernelTlsTest, OpensWhatArrivedBeforeTheTakeOver) {
@@ -132,41 +126,89 @@ TEST_P(KernelTlsTest, OpensWhatArrivedBeforeTheTakeOver) {
     EXPECT_EQ(text_of_record(receive_soon(pair.near.get(), *kernel, out), out), "second");
 }
 
-TEST_P(KernelTlsTest, TheSecondTakeOverOfASocketBreaksIt) {
+TEST_P(KernelTlsTest, ASocketIsAttachedOnceAndADirectionHandedOverOnce) {
     take_over();
+    const auto again = kernel_tls().attach(pair.near.get());
+    ASSERT_FALSE(again);
+    EXPECT_EQ(again.error().code, Errc::conflict);
     const RoleKeys keys(GetParam());
-    const auto again = kernel_tls().take_over(pair.near.get(), {keys.seal, 0}, {keys.open, 0});
-    EXPECT_EQ(again.outcome, Outcome::broken);
-    EXPECT_FALSE(again.socket);
+    EXPECT_FALSE(kernel->take_sealing({keys.seal, 0}));
+    EXPECT_FALSE(kernel->take_opening({keys.open, 0}));
+    send_all(pair.near.get(), view_of("goes on"));
+    EXPECT_EQ(text_of(user.receive(7)), "goes on");
+}
+
+TEST_P(KernelTlsTest, UntilADirectionIsHandedOverItIsAsItWas) {
+    auto socket = kernel_tls().attach(pair.near.get());
+    ASSERT_TRUE(socket) << socket.error().message;
+    send_all(pair.near.get(), view_of("near"));
+    EXPECT_EQ(text_of(receive_exactly(pair.far.get(), 4)), "near");
+    send_all(pair.far.get(), view_of("far"));
+    EXPECT_EQ(text_of(receive_exactly(pair.near.get(), 3)), "far");
+    EXPECT_FALSE(socket->seals());
+    EXPECT_FALSE(socket->opens());
+}
+
+// The other one is still the caller's.
+TEST_P(KernelTlsTest, OneDirectionCanBeHandedOverAlone) {
+    const RoleKeys keys(GetParam());
+    tls::RecordOpener opener(tls::AeadFactory::best(), keys.open);
+    auto socket = kernel_tls().attach(pair.near.get());
+    ASSERT_TRUE(socket) << socket.error().message;
+    ASSERT_TRUE(socket->take_sealing({keys.seal, 0}));
+    EXPECT_TRUE(socket->seals());
+    send_all(pair.near.get(), view_of("by the kernel"));
+    EXPECT_EQ(text_of(user.receive(13)), "by the kernel");
+    user.send(view_of("by hand"));
+    const Bytes record = receive_exactly(pair.near.get(), 7 + tls::record_overhead);
+    Bytes text(7);
+    ASSERT_TRUE(opener.open(record, text));
+    EXPECT_EQ(text_of(text), "by hand");
+    ASSERT_TRUE(socket->take_opening({keys.open, opener.sequence()}));
+    user.send(view_of("and now"));
+    Bytes out(100);
+    EXPECT_EQ(text_of_record(receive_soon(pair.near.get(), *socket, out), out), "and now");
+}
+
+TEST_P(KernelTlsTest, AUsedUpKeyIsTold) {
+    const RoleKeys keys(GetParam());
+    auto socket = kernel_tls().attach(pair.near.get());
+    ASSERT_TRUE(socket) << socket.error().message;
+    ASSERT_TRUE(socket->take_sealing({keys.seal, 5}, 8));
+    for (int i = 0; i < 3; ++i) {
+        EXPECT_FALSE(socket->used_up()) << i;
+        send_all(pair.near.get(), view_of("x"));
+        socket->count_given(1);
+    }
+    EXPECT_TRUE(socket->used_up());
 }
 
 TEST_P(KernelTlsTest, WrongSequenceNumbersAreNotUnderstood) {
     const RoleKeys keys(GetParam());
-    auto taken = kernel_tls().take_over(pair.near.get(), {keys.seal, 1}, {keys.open, 1});
-    ASSERT_EQ(taken.outcome, Outcome::taken) << taken.detail;
+    auto taken = hand_over(pair.near.get(), {keys.seal, 1}, {keys.open, 1});
+    ASSERT_TRUE(taken);
     send_all(pair.near.get(), view_of("x"));
     EXPECT_EQ(user.receive(1), Bytes());
     EXPECT_NE(user.failure(), "");
     user.send(view_of("x"));
     Bytes out(100);
-    const auto got = receive_soon(pair.near.get(), *taken.socket, out);
+    const auto got = receive_soon(pair.near.get(), *taken, out);
     ASSERT_FALSE(got);
     EXPECT_EQ(got.error().code, Errc::protocol) << got.error().message;
 }
 
 TEST_P(KernelTlsTest, BothEndsMayBeTheKernels) {
     take_over();
-    const RoleKeys keys(other(GetParam()));
-    auto far = kernel_tls().take_over(pair.far.get(), {keys.seal, 0}, {keys.open, 0});
-    ASSERT_EQ(far.outcome, Outcome::taken) << far.detail;
+    auto far = hand_over(pair.far.get(), RoleKeys(other(GetParam())));
+    ASSERT_TRUE(far);
     send_all(pair.near.get(), view_of("there"));
     Bytes out(100);
-    EXPECT_EQ(text_of_record(receive_soon(pair.far.get(), *far.socket, out), out), "there");
+    EXPECT_EQ(text_of_record(receive_soon(pair.far.get(), *far, out), out), "there");
     EXPECT_TRUE(*kernel->send_close_notify());
-    EXPECT_EQ(receive_soon(pair.far.get(), *far.socket, out)->kind, Kind::close_notify);
+    EXPECT_EQ(receive_soon(pair.far.get(), *far, out)->kind, Kind::close_notify);
     send_all(pair.far.get(), view_of("and back"));
     EXPECT_EQ(text_of_record(receive_soon(pair.near.get(), *kernel, out), out), "and back");
-    EXPECT_TRUE(*far.socket->send_close_notify());
+    EXPECT_TRUE(*far->send_close_notify());
     EXPECT_EQ(receive_soon(pair.near.get(), *kernel, out)->kind, Kind::close_notify);
 }
 
