@@ -45,7 +45,8 @@ Client::Client(ClientConfig config, std::shared_ptr<const ServerAccess> access, 
       reload_source_(std::move(reload)),
       events_(std::move(events)),
       instance_(random_u64()),
-      workers_(config_.workers, log_),
+      workers_(config_.workers, log_,
+               net::KernelTls::if_wanted(config_.kernel_tls == config::KernelTlsChoice::automatic, log_)),
       data_(workers_, log_, access_->link.client, std::make_shared<const ServiceRules>(config_)),
       resolver_(context_.get_executor()),
       connection_tasks_(context_.get_executor(),
@@ -226,6 +227,8 @@ void Client::reload() {
 void Client::apply(ClientConfig next, std::shared_ptr<const ServerAccess> access) {
     const bool other_server = !(access->link == access_->link) || next.ca_file != config_.ca_file;
     if (next.workers != config_.workers) log_.warn("setting needs a restart", {{"setting", "workers"}});
+    if (next.kernel_tls != config_.kernel_tls)
+        log_.warn("setting needs a restart", {{"setting", "kernel_tls"}});
     config_ = std::move(next);
     rules_ = std::make_shared<const ServiceRules>(config_);
     data_.set_rules(rules_);

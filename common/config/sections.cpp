@@ -44,6 +44,14 @@ void read_workers(Table& root, unsigned& out) {
     root.read_number("workers", out, 0, max_workers);
 }
 
+void read_kernel_tls(Table& root, KernelTlsChoice& out) {
+    root.read("kernel_tls", out, [](std::string_view text) -> Result<KernelTlsChoice> {
+        if (text == "auto") return KernelTlsChoice::automatic;
+        if (text == "off") return KernelTlsChoice::off;
+        return fail(Errc::invalid, "\"{}\" is no choice: write auto or off", text);
+    });
+}
+
 void read_duration(Table& table, std::string_view key, Millis& out, Millis lowest, Millis highest) {
     table.read(key, out, [&](std::string_view text) -> Result<Millis> {
         auto duration = parse_duration(text);

@@ -25,6 +25,9 @@ inline constexpr Millis max_heartbeat_interval = std::chrono::minutes(10);
 inline constexpr Millis max_heartbeat_timeout = std::chrono::hours(1);
 inline constexpr unsigned max_workers = 1024;
 
+// Whether bulk of encrypted data connections is handed to the kernel, where it has TLS.
+enum class KernelTlsChoice { off, automatic };
+
 // interval from 100ms to 10m; timeout at least twice the interval, so that one late heartbeat ends nothing,
 // and at most 1h.
 Status check_heartbeat(const HeartbeatOptions& heartbeat);
@@ -34,6 +37,8 @@ void read_log(Table& root, LogOptions& out);
 void read_heartbeat(Table& root, HeartbeatOptions& out);
 // workers: 0 (one per core) to max_workers.
 void read_workers(Table& root, unsigned& out);
+// kernel_tls: "auto" or "off".
+void read_kernel_tls(Table& root, KernelTlsChoice& out);
 // A duration from `lowest` to `highest`.
 void read_duration(Table& table, std::string_view key, Millis& out, Millis lowest, Millis highest);
 

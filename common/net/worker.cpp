@@ -33,13 +33,15 @@ awaitable<void> end_tasks(Worker& worker, std::shared_ptr<asio::steady_timer> en
 
 }  // namespace
 
-Worker::Worker(unsigned index, Log log)
+Worker::Worker(unsigned index, Log log, KernelTls kernel_tls)
     : index_(index),
       log_(std::move(log)),
       keep_running_(context_.get_executor()),
-      tasks_(context_.get_executor(), [log = log_](const std::exception& bug) {
-          log.error("bug in a task", {{"what", bug.what()}});
-      }) {}
+      tasks_(context_.get_executor(),
+             [log = log_](const std::exception& bug) {
+                 log.error("bug in a task", {{"what", bug.what()}});
+             }),
+      kernel_tls_{std::move(kernel_tls)} {}
 
 Worker::~Worker() {
     join();
@@ -64,9 +66,17 @@ void Worker::join() {
     if (thread_.joinable()) thread_.join();
 }
 
-WorkerPool::WorkerPool(unsigned count, const Log& log) {
+RecordLayers make_record_layers(Worker& worker, tls::DirectionKeys seal, tls::DirectionKeys open) {
+    RecordLayers layers{tls::RecordSealer(worker.ciphers(), seal), tls::RecordOpener(worker.ciphers(), open),
+                        nullptr};
+    // The keys stay in memory only where the kernel may be given them.
+    if (worker.kernel_tls().available()) layers.keys.reset(new RecordKeys{std::move(seal), std::move(open)});
+    return layers;
+}
+
+WorkerPool::WorkerPool(unsigned count, const Log& log, const KernelTls& kernel_tls) {
     if (count == 0) count = usable_cores();
-    for (unsigned i = 0; i < count; ++i) workers_.push_back(std::make_unique<Worker>(i, log));
+    for (unsigned i = 0; i < count; ++i) workers_.push_back(std::make_unique<Worker>(i, log, kernel_tls));
 }
 
 Worker& WorkerPool::next() {

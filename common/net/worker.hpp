@@ -18,7 +18,7 @@ namespace tunnel::net {
 
 class Worker {
   public:
-    Worker(unsigned index, Log log);
+    Worker(unsigned index, Log log, KernelTls kernel_tls);
     ~Worker();
 
     unsigned index() const { return index_; }
@@ -31,6 +31,7 @@ class Worker {
     const PipePool& pipes() const { return pipes_; }
     RelayTable& relays() { return relays_; }
     tls::AeadCache& ciphers() { return ciphers_; }
+    const KernelTls& kernel_tls() const { return kernel_tls_.support; }
     const Log& log() const { return log_; }
 
     // Any thread: relays whose data connection's other end is silent for this long are ended.
@@ -53,14 +54,18 @@ class Worker {
     EventSet events_{context_};
     PipePool pipes_;
     ScratchBuffers scratch_;
-    RelayTable relays_{{context_, events_, pipes_, scratch_}};
+    const KernelTlsUse kernel_tls_;
+    RelayTable relays_{{context_, events_, pipes_, scratch_, kernel_tls_}};
     std::thread thread_;
 };
+
+// The record layers of one of this worker's data connections.
+RecordLayers make_record_layers(Worker& worker, tls::DirectionKeys seal, tls::DirectionKeys open);
 
 class WorkerPool {
   public:
     // count 0: one per core that this process may use.
-    WorkerPool(unsigned count, const Log& log);
+    WorkerPool(unsigned count, const Log& log, const KernelTls& kernel_tls = KernelTls::off({}));
 
     std::size_t size() const { return workers_.size(); }
     Worker& at(std::size_t index) { return *workers_[index]; }

@@ -56,6 +56,7 @@ class RecordSealer {
 
     // The number of the next record; what kernel TLS has to be told when it takes over.
     std::uint64_t sequence() const { return sequence_; }
+    std::uint64_t record_limit() const { return limit_; }
 
   private:
     std::unique_ptr<Aead> aead_;

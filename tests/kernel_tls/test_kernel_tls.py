@@ -9,11 +9,18 @@ import guest
 
 BUILD = pathlib.Path(os.environ.get("TUNNEL_BUILD") or guest.ROOT / "build" / "release")
 NET_TESTS = BUILD / "tests" / "unit" / "common" / "net"
+SCENARIOS = os.environ.get("TUNNEL_GUEST_SCENARIOS") or "64"
 DEADLINE = float(os.environ.get("TUNNEL_GUEST_DEADLINE") or 240)
 
 # What the guest runs, in this order; leading NAME=VALUE words are a command's environment. A method below looks at each.
 COMMANDS = {
     "kernel_tls": [str(NET_TESTS / "unit_net"), "--gtest_filter=KernelTls*:*/KernelTls*"],
+    # The relay's own tests, with the kernel at both ends, at one, or at none, from the first byte on or later.
+    "relay": [f"TUNNEL_RELAY_SCENARIOS={SCENARIOS}", str(NET_TESTS / "unit_relay"), "--gtest_filter=Relay*:*/Relay*"],
+    # Both programs whole, as `kernel_tls = "auto"` makes them.
+    "programs": ["TUNNEL_TEST_KERNEL_TLS=auto", str(BUILD / "tests" / "integration" / "integration_tests"),
+                 "--gtest_filter=*BothModes.SmallMessages*:*BothModes.Bulk*:*BothModes.*HalfCloses*:"
+                 "*BothModes.ASlowReader*"],
 }
 
 
@@ -41,6 +48,12 @@ class KernelTlsTest(unittest.TestCase):
 
     def test_socket(self):
         self.expect_all_passed("kernel_tls")
+
+    def test_programs(self):
+        self.expect_all_passed("programs")
+
+    def test_relay(self):
+        self.expect_all_passed("relay")
 
 
 if __name__ == "__main__":

@@ -74,6 +74,7 @@ void read_all(Document& document, ClientConfig& out, Link link) {
     read_ca_file(root, out);
     root.read_list("allow", out.allow, parse_allow_rule);
     config::read_workers(root, out.workers);
+    config::read_kernel_tls(root, out.kernel_tls);
     config::read_duration(root, "drain", out.drain, Millis(0), longest_drain);
     config::read_duration(root, "dial_timeout", out.dial_timeout, shortest_dial, longest_dial);
     config::read_heartbeat(root, out.heartbeat);

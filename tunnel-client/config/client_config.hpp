@@ -24,6 +24,7 @@ struct ClientConfig {
     std::string ca_file;                   // a path, PEM; empty: the system's bundle
     std::vector<AllowRule> allow = loopback_rules();
     unsigned workers = 0;               // 0: one per core
+    config::KernelTlsChoice kernel_tls = config::KernelTlsChoice::off;
     Millis drain = Seconds(30);         // running visitors may finish that long after SIGTERM
     Millis dial_timeout = Seconds(10);  // to the service
     config::HeartbeatOptions heartbeat;

@@ -19,6 +19,10 @@ constexpr std::string_view rest = R"(
 # Threads; 0: one per core.
 # workers = 0
 
+# "auto": where the kernel has TLS (`modprobe tls`), it seals and opens the records of bulk transfers. "off": this
+# program does.
+# kernel_tls = "off"
+
 # How long running visitors may finish after SIGTERM.
 # drain = "30s"
 

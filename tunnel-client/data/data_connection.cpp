@@ -67,9 +67,8 @@ net::awaitable<Result<OpenedStream>> await_stream(net::Worker& worker, net::Uniq
     if (!ok) co_return pass(ok.error());
     wire::Nonce nonce{};
     std::copy_n(head.begin(), wire::nonce_size, nonce.begin());
-    const auto keys = tls::derive_stream_keys(job.ticket.key, job.ticket.number, preface.nonce, nonce);
-    net::RecordLayers records{tls::RecordSealer(worker.ciphers(), keys.to_server),
-                              tls::RecordOpener(worker.ciphers(), keys.to_client)};
+    auto keys = tls::derive_stream_keys(job.ticket.key, job.ticket.number, preface.nonce, nonce);
+    auto records = net::make_record_layers(worker, std::move(keys.to_server), std::move(keys.to_client));
     Bytes record(head.begin() + wire::nonce_size, head.end());
     const auto size = tls::RecordOpener::record_size(record);
     if (!size) co_return pass(size.error());

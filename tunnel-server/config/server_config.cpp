@@ -87,6 +87,7 @@ void read_all(Document& document, const ServerPaths& paths, ServerConfig& out) {
     read_addresses(root, "bind", out.bind, parse_bind);
     root.read_list("allow_ports", out.allow_ports, parse_port_range);
     config::read_workers(root, out.workers);
+    config::read_kernel_tls(root, out.kernel_tls);
     config::read_duration(root, "grace", out.grace, Millis(0), longest_grace);
     config::read_duration(root, "drain", out.drain, Millis(0), longest_drain);
     config::read_heartbeat(root, out.heartbeat);
@@ -166,6 +167,7 @@ std::vector<std::string> settings_needing_restart(const ServerConfig& now, const
     };
     compare("listen", now.listen == next.listen);
     compare("workers", now.workers == next.workers);
+    compare("kernel_tls", now.kernel_tls == next.kernel_tls);
     compare("store.path", now.store.path == next.store.path);
     compare("admin.socket", now.admin.socket == next.admin.socket);
     compare("admin.group", now.admin.group == next.admin.group);

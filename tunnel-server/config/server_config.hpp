@@ -54,6 +54,7 @@ struct ServerConfig {
     std::vector<IpAddress> bind{IpAddress{}};  // addresses on which public ports are opened
     std::vector<PortRange> allow_ports{{1024, 65535}};
     unsigned workers = 0;  // 0: one per core
+    config::KernelTlsChoice kernel_tls = config::KernelTlsChoice::off;
     Millis grace =
         Seconds(15);  // listeners stay open that long after their session's control connection drops
     Millis drain = Seconds(30);  // running visitors may finish that long after SIGTERM

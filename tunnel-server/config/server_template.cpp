@@ -23,6 +23,10 @@ allow_ports = ["1024-65535"]
 # Threads; 0: one per core. (restart)
 workers = 0
 
+# "auto": where the kernel has TLS (`modprobe tls`), it seals and opens the records of bulk transfers. "off":
+# this program does. (restart)
+kernel_tls = "off"
+
 # How long public ports stay open for a client whose connection dropped; visitors wait meanwhile.
 grace = "15s"
 

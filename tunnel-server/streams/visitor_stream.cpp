@@ -28,8 +28,7 @@ constexpr int most_moves = 3;
 
 struct Heads {
     Bytes opening;  // the server's nonce and the sealed StreamOpen
-    tls::RecordSealer sealer;
-    tls::RecordOpener opener;
+    net::RecordLayers records;
 };
 
 wire::StreamOpen stream_open(const Assignment& assignment) {
@@ -41,14 +40,13 @@ wire::StreamOpen stream_open(const Assignment& assignment) {
 Result<Heads> make_heads(net::Worker& worker, const ReadyConnection& data, const wire::StreamOpen& stream) {
     wire::Nonce nonce;
     fill_random(nonce);
-    const auto keys =
-        tls::derive_stream_keys(data.ticket_key, data.preface.ticket, data.preface.nonce, nonce);
-    Heads heads{Bytes(nonce.begin(), nonce.end()), tls::RecordSealer(worker.ciphers(), keys.to_client),
-                tls::RecordOpener(worker.ciphers(), keys.to_server)};
+    auto keys = tls::derive_stream_keys(data.ticket_key, data.preface.ticket, data.preface.nonce, nonce);
+    Heads heads{Bytes(nonce.begin(), nonce.end()),
+                net::make_record_layers(worker, std::move(keys.to_client), std::move(keys.to_server))};
     const auto open = wire::encode(stream);
     heads.opening.resize(wire::nonce_size + open.size() + tls::record_overhead);
-    const auto sealed = heads.sealer.seal(tls::RecordType::application_data, open,
-                                          MutableBytes(heads.opening).subspan(wire::nonce_size));
+    const auto sealed = heads.records.sealer.seal(tls::RecordType::application_data, open,
+                                                  MutableBytes(heads.opening).subspan(wire::nonce_size));
     if (!sealed) return pass(sealed.error());
     return heads;
 }
@@ -187,13 +185,13 @@ void serve_visitor(net::Worker& worker, Assignment assignment, const StreamHooks
         return refuse_visitor(std::move(visitor.visitor));
     }
     std::optional<net::RecordLayers> records;
-    if (open.encrypt) records = net::RecordLayers{std::move(heads->sealer), std::move(heads->opener)};
+    if (open.encrypt) records = std::move(heads->records);
     auto& relay =
         worker.relays().add({assignment.id, visitor.route->mapping.client, open.mapping, open.visitor,
                              open.encrypt, std::chrono::system_clock::now()},
                             std::move(visitor.visitor.fd), std::move(assignment.data.fd), std::move(records));
     auto answer = std::make_unique<AnswerReader>(relay, worker.executor(), visitor.moves < most_moves);
-    if (!open.encrypt) answer->head_opener = std::move(heads->opener);
+    if (!open.encrypt) answer->head_opener = std::move(heads->records.opener);
     worker.relays().run(assignment.id, std::move(answer),
                         [&worker, &hooks, visitor = std::make_shared<WaitingVisitor>(std::move(visitor))](
                             const net::RelayLabel& label, net::RelayResult result) {

@@ -35,6 +35,7 @@ struct Direction {
     std::size_t rest_counts = 0;  // of moved, once the rest is taken
     // The beginning of a record whose end has not come yet (Way::open).
     Bytes partial;
+    bool to_boundary = false;  // reading exactly to a record's end, from where the kernel goes on
 };
 
 }  // namespace tunnel::net

@@ -28,7 +28,7 @@ bool would_block(int error) {
 
 void Relay::pump(Direction& direction) {
     for (int reads = 0; reads < reads_per_turn; ++reads) {
-        if (!flush(direction)) return;
+        if (!flush(direction) || completing_) return;
         if (direction.source_ended) return finish(direction);
         if (!direction.readable || direction.held) return rest(direction);
         switch (direction.way) {
@@ -58,6 +58,7 @@ bool Relay::flush(Direction& direction) {
                               direction.rest.size() - direction.rest_sent, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n >= 0) {
             direction.rest_sent += static_cast<std::size_t>(n);
+            given(direction, static_cast<std::size_t>(n));
         } else if (would_block(errno)) {
             direction.stuck = true;
             return false;
@@ -80,6 +81,7 @@ bool Relay::flush_pipe(Direction& direction) {
                                 pipe.bytes_inside, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
         if (n > 0) {
             pipe.bytes_inside -= static_cast<std::size_t>(n);
+            given(direction, static_cast<std::size_t>(n));
             direction.moved += static_cast<std::uint64_t>(n);
         } else if (n < 0 && would_block(errno)) {
             direction.stuck = true;
@@ -116,6 +118,7 @@ ssize_t Relay::receive(Direction& direction, MutableBytes into) {
 }
 
 void Relay::copy(Direction& direction) {
+    if (kernel_opens(direction)) return copy_opened(direction);
     auto& buffer = resources_.scratch.in;
     const auto n = receive(direction, MutableBytes(buffer).first(copy_size));
     if (n < 0) return no_bytes(direction, errno);
@@ -136,6 +139,7 @@ void Relay::copy(Direction& direction) {
 void Relay::splice(Direction& direction) {
     if (!direction.pipe) direction.pipe = resources_.pipes.lease();
     if (!direction.pipe) return copy(direction);
+    if (kernel_opens(direction)) return splice_opened(direction);
     auto& pipe = *direction.pipe;
     const auto n = ::splice(source(direction).fd.get(), nullptr, pipe.write.get(), nullptr, pipe.capacity,
                             SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
@@ -170,6 +174,7 @@ void Relay::write(Direction& direction, BytesView bytes, std::size_t counts) {
             ::send(target(direction).fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n >= 0) {
             bytes = bytes.subspan(static_cast<std::size_t>(n));
+            given(direction, static_cast<std::size_t>(n));
         } else if (would_block(errno)) {
             // Scratch memory belongs to whoever runs next.
             direction.rest.assign(bytes.begin(), bytes.end());

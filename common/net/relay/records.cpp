@@ -14,6 +14,14 @@ namespace {
 
 constexpr std::size_t read_size = 64 * 1024;
 
+// How many bytes may be read at most of the record whose beginning is there, or of the next one's header.
+std::size_t rest_of_record(BytesView partial) {
+    if (partial.size() < tls::record_header_size) return tls::record_header_size - partial.size();
+    const auto size = tls::RecordOpener::record_size(partial.first(tls::record_header_size));
+    // A header that is none is reported when it is opened.
+    return size && *size > partial.size() ? *size - partial.size() : 1;
+}
+
 }  // namespace
 
 void Relay::seal(Direction& direction) {
@@ -30,6 +38,7 @@ void Relay::seal(Direction& direction) {
     if (size == 0) direction.source_ended = true;
     if (size < read_size && !outer_.hung_up) direction.readable = false;
     write(direction, BytesView(scratch.out).first(*sealed), size);
+    if (size > 0 && kernel_may_take(direction, size == read_size)) offer_sealing();
 }
 
 // What one read of the data connection came to.
@@ -64,13 +73,14 @@ Relay::Opened Relay::open_records(BytesView bytes) {
 void Relay::open(Direction& direction) {
     auto& scratch = resources_.scratch;
     const auto held = direction.partial.size();
-    const auto n = ::recv(data_.fd.get(), scratch.in.data() + held, read_size, MSG_DONTWAIT);
+    const auto wanted = direction.to_boundary ? rest_of_record(direction.partial) : read_size;
+    const auto n = ::recv(data_.fd.get(), scratch.in.data() + held, wanted, MSG_DONTWAIT);
     if (n < 0) return no_bytes(direction, errno);
     if (n == 0) {
         fail(RelayEnd::truncated, "the data connection ended without close_notify");
         return;
     }
-    if (static_cast<std::size_t>(n) < read_size && !data_.hung_up) direction.readable = false;
+    if (static_cast<std::size_t>(n) < wanted && !data_.hung_up) direction.readable = false;
     std::copy(direction.partial.begin(), direction.partial.end(), scratch.in.begin());
     const auto bytes = BytesView(scratch.in).first(held + static_cast<std::size_t>(n));
     const auto opened = open_records(bytes);
@@ -81,6 +91,8 @@ void Relay::open(Direction& direction) {
     direction.source_ended = opened.closed;
     if (opened.plaintext > 0)
         write(direction, BytesView(scratch.out).first(opened.plaintext), opened.plaintext);
+    if (kernel_may_take(direction, static_cast<std::size_t>(n) == read_size)) direction.to_boundary = true;
+    if (direction.to_boundary && direction.partial.empty() && !opened.closed) offer_opening();
 }
 
 }  // namespace tunnel::net

@@ -142,6 +142,7 @@ bool Relay::fail_at(const Socket& socket, int error) {
 }
 
 void Relay::finish(Direction& direction) {
+    if (!direction.ended && kernel_seals(direction) && !end_sealing(direction)) return;
     if (std::exchange(direction.ended, true)) return;
     shut_down(target(direction).fd.get(), Half::write);
     if (outward_in_.ended && data_in_.ended) complete();
@@ -151,8 +152,10 @@ void Relay::complete() {
     if (!done_ || std::exchange(completing_, true)) return;
     // In a turn of its own: events of this one may still be on their way to the sockets' handlers.
     asio::post(resources_.context, [this] {
-        close();
         RelayResult result;
+        result.sealed_by_kernel = kernel_seals(outward_in_);
+        result.opened_by_kernel = kernel_opens(data_in_);
+        close();
         if (failure_) {
             result.end = failure_->end;
             result.detail = std::move(failure_->detail);
@@ -168,6 +171,7 @@ void Relay::complete() {
 
 void Relay::close() {
     prologue_.reset();
+    kernel_.reset();
     for (auto* direction : {&outward_in_, &data_in_}) {
         if (direction->pipe) resources_.pipes.give_back(std::move(*direction->pipe));
         direction->pipe.reset();

@@ -6,9 +6,9 @@
 // Bytes: a plain direction begins by copying through the worker's scratch buffer, which costs the least for
 // small messages. A read that fills the buffer means bulk: the direction then moves by splice(2) through a
 // leased pipe, until twice in a row little was to be had. Where no pipe is to be had, or splice refuses, it
-// copies. An encrypted direction is sealed or opened in user space, through scratch buffers. What a socket
-// does not take waits in the leased pipe or in a small buffer of the direction's own, the only one it may
-// hold.
+// copies. An encrypted direction is sealed or opened in user space, through scratch buffers, until it is bulk
+// and kernel TLS may be used (KernelTlsUse): from then on it moves as a plain one does. What a socket does
+// not take waits in the leased pipe or in a small buffer of the direction's own, the only one it may hold.
 //
 // Ends: the end of one direction is passed on as shutdown(SHUT_WR) once everything before it was written (on
 // an encrypted data connection after close_notify), and the other direction goes on. Any failure ends both
@@ -33,10 +33,17 @@
 
 namespace tunnel::net {
 
+// What kernel TLS is given when it takes over.
+struct RecordKeys {
+    tls::DirectionKeys seal;
+    tls::DirectionKeys open;
+};
+
 // The two record layers of an encrypted data connection.
 struct RecordLayers {
     tls::RecordSealer sealer;
     tls::RecordOpener opener;
+    std::unique_ptr<RecordKeys> keys;  // null: kernel TLS is never asked
 };
 
 struct RelayResult {
@@ -45,6 +52,9 @@ struct RelayResult {
     std::uint64_t from_outer = 0;  // bytes that came from the outer socket and were passed on
     std::uint64_t to_outer = 0;    // bytes that were written to the outer socket
     Millis duration{0};
+    // Whether the kernel came to seal and to open the records.
+    bool sealed_by_kernel = false;
+    bool opened_by_kernel = false;
     UniqueFd outer;  // still open, when the relay ended unanswered
 };
 
@@ -133,6 +143,21 @@ class Relay {
     struct Opened;
     Opened open_records(BytesView bytes);
 
+    // kernel_records.cpp: an encrypted direction that the kernel seals or opens.
+    bool kernel_may_take(const Direction& direction, bool full_read) const;
+    bool attach_kernel();
+    void offer_sealing();
+    void offer_opening();
+    bool kernel_opens(const Direction& direction) const;
+    bool kernel_seals(const Direction& direction) const;
+    // Bytes that the data connection took as they were.
+    void given(const Direction& direction, std::size_t bytes);
+    void copy_opened(Direction& direction);
+    void splice_opened(Direction& direction);
+    void opened_by_kernel(Direction& direction, const Result<KernelTlsSocket::Received>& got);
+    // Says close_notify; false until it and all before it have left kernel TLS.
+    bool end_sealing(Direction& direction);
+
     bool fail(RelayEnd end, std::string detail);
     bool fail_at(const Socket& socket, int error);
     void complete();
@@ -149,6 +174,11 @@ class Relay {
     Direction outward_in_;  // outer socket -> data connection
     Direction data_in_;     // data connection -> outer socket
     std::optional<RecordLayers> records_;
+    struct Kernel;
+    struct KernelDeleter {
+        void operator()(Kernel* kernel) const;
+    };
+    std::unique_ptr<Kernel, KernelDeleter> kernel_;  // once it was asked to take a direction
     std::unique_ptr<RelayPrologue> prologue_;
     std::unique_ptr<RelayRefusal> failure_;
     Done done_;

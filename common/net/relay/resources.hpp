@@ -4,6 +4,7 @@
 #include "common/core/bytes.hpp"
 #include "common/net/asio.hpp"
 #include "common/net/event_set.hpp"
+#include "common/net/kernel_tls.hpp"
 #include "common/net/relay/pipe_pool.hpp"
 
 namespace tunnel::net {
@@ -15,11 +16,22 @@ struct ScratchBuffers {
     Bytes out = Bytes(size);
 };
 
+// Whether the kernel is asked to seal and open, and from when: handing a direction over costs some system
+// calls and kernel memory, which only bulk is worth.
+struct KernelTlsUse {
+    static constexpr std::uint64_t bulk = 1024 * 1024;
+    KernelTls support;
+    // Bytes that a direction has moved; from then on the first read that fills the buffer hands it over.
+    // 0: any read does.
+    std::uint64_t after = bulk;
+};
+
 struct RelayResources {
     asio::io_context& context;
     EventSet& events;
     PipePool& pipes;
     ScratchBuffers& scratch;
+    const KernelTlsUse& kernel_tls;
 };
 
 }  // namespace tunnel::net

@@ -3,6 +3,7 @@
 #include <stdexcept>
 
 #include "common/config/files.hpp"
+#include "tests/integration/support/kernel_tls_line.hpp"
 #include "tests/integration/support/waiting.hpp"
 
 namespace tunnel::test {
@@ -67,7 +68,7 @@ Port RunningClient::listening(const std::string& mapping) const {
 }
 
 void RunningClient::write_link(const std::string& link, const std::string& config) const {
-    const auto text = "link = \"" + link + "\"\nworkers = 2\n" + config;
+    const auto text = "link = \"" + link + "\"\nworkers = 2\n" + kernel_tls_line() + config;
     if (auto ok = config::write_private_file(file_.string(), text, config::Overwrite::yes); !ok)
         throw std::runtime_error(ok.error().message);
 }

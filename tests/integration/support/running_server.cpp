@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "common/config/files.hpp"
+#include "tests/integration/support/kernel_tls_line.hpp"
 #include "tests/integration/support/waiting.hpp"
 #include "tunnel-server/init.hpp"
 #include "tunnel-server/tunnelctl/admin_client.hpp"
@@ -20,7 +21,7 @@ std::string with_defaults(const std::string& options) {
         const std::string key(line, std::string_view(line).find(' '));
         if (options.find(key + " =") == std::string::npos) text += std::string(line) + "\n";
     }
-    return text + options;
+    return kernel_tls_line() + text + options;
 }
 
 Result<server::ServerConfig> load(const config::ServerPaths& paths) {

@@ -1,5 +1,9 @@
 #include "tests/unit/common/net/relay_chain.hpp"
 
+#include <array>
+#include <cstdlib>
+#include <string_view>
+
 #include "common/core/secret.hpp"
 #include "common/net/socket.hpp"
 
@@ -7,9 +11,12 @@ namespace tunnel::net::test {
 
 namespace {
 
-RecordLayers layers_of(const tls::DirectionKeys& seal, const tls::DirectionKeys& open, std::uint64_t limit) {
+RecordLayers layers_of(tls::DirectionKeys seal, tls::DirectionKeys open, std::uint64_t limit) {
     const auto factory = tls::AeadFactory::best();
-    return {tls::RecordSealer(factory, seal, limit), tls::RecordOpener(factory, open, limit)};
+    RecordLayers layers{tls::RecordSealer(factory, seal, limit), tls::RecordOpener(factory, open, limit),
+                        nullptr};
+    layers.keys.reset(new RecordKeys{std::move(seal), std::move(open)});
+    return layers;
 }
 
 tls::StreamKeys stream_keys() {
@@ -23,12 +30,28 @@ UniqueFd prepared(UniqueFd fd) {
     return fd;
 }
 
-std::optional<RecordLayers> take(std::optional<LayerPair>& layers, RecordLayers LayerPair::*side) {
+std::optional<RecordLayers> take(std::optional<LayerPair>& layers, RecordLayers LayerPair::*side,
+                                 bool kernel) {
     if (!layers) return std::nullopt;
-    return std::move(*layers.*side);
+    auto taken = std::move(*layers.*side);
+    if (!kernel) taken.keys.reset();
+    return taken;
+}
+
+bool has(KernelEnds ends, KernelEnds end) {
+    return ends == end || ends == KernelEnds::both;
 }
 
 }  // namespace
+
+const KernelTls& test_kernel_tls() {
+    static const KernelTls support = [] {
+        const char* given = std::getenv("TUNNEL_TEST_KERNEL_TLS");
+        const bool off = given != nullptr && std::string_view(given) == "off";
+        return off ? KernelTls::off({}) : KernelTls::probe();
+    }();
+    return support;
+}
 
 LayerPair::LayerPair(std::uint64_t record_limit)
     : server(layers_of(stream_keys().to_client, stream_keys().to_server, record_limit)),
@@ -48,9 +71,11 @@ void RunningRelay::start(std::unique_ptr<RelayPrologue> prologue) {
 }
 
 std::string ChainPlan::text() const {
-    return fmt::format("{}\n  visitor: {}\n  service: {}\n  outer buffers {}/{}, data buffers {}/{}",
-                       mode == Mode::plain ? "plain" : "encrypted", visitor.text(), service.text(),
-                       outer_buffers.send, outer_buffers.receive, data_buffers.send, data_buffers.receive);
+    constexpr std::array<std::string_view, 4> ends{"neither end", "the server", "the client", "both ends"};
+    return fmt::format(
+        "{}, kernel TLS for {}\n  visitor: {}\n  service: {}\n  outer buffers {}/{}, data buffers {}/{}",
+        mode == Mode::plain ? "plain" : "encrypted", ends[static_cast<std::size_t>(kernel)], visitor.text(),
+        service.text(), outer_buffers.send, outer_buffers.receive, data_buffers.send, data_buffers.receive);
 }
 
 Chain::Chain(TestLoop& used_loop, Lent& lent, ChainPlan chain_plan, Data data)
@@ -64,10 +89,10 @@ Chain::Chain(TestLoop& used_loop, Lent& lent, ChainPlan chain_plan, Data data)
       visitor(loop.executor(), std::move(visitor_leg_.near), plan.visitor),
       service(loop.executor(), std::move(service_leg_.far), plan.service),
       server_side(loop, lent, std::move(visitor_leg_.far), std::move(server_data_.far),
-                  take(layers_, &LayerPair::server)),
+                  take(layers_, &LayerPair::server, has(plan.kernel, KernelEnds::server))),
       client_side(loop, lent, std::move(service_leg_.near),
                   std::move(client_data_ ? client_data_->near : server_data_.near),
-                  take(layers_, &LayerPair::client)) {
+                  take(layers_, &LayerPair::client, has(plan.kernel, KernelEnds::client))) {
     if (client_data_) {
         server_end = std::move(server_data_.near);
         client_end = std::move(client_data_->far);

@@ -15,23 +15,30 @@
 namespace tunnel::net::test {
 
 enum class Mode { plain, encrypted };
+// Who may use kernel TLS, where the machine has it.
+enum class KernelEnds { none, server, client, both };
 
-// Both ends' record layers, as the key schedule makes them.
+// Both ends' record layers, as the key schedule makes them, each with the keys that kernel TLS would be
+// given.
 struct LayerPair {
     explicit LayerPair(std::uint64_t record_limit = tls::default_record_limit);
     RecordLayers server;
     RecordLayers client;
 };
 
+// What this machine's kernel can do, asked once; switched off by TUNNEL_TEST_KERNEL_TLS=off.
+const KernelTls& test_kernel_tls();
+
 // What a worker lends to its relays.
 struct Lent {
     explicit Lent(TestLoop& loop, PipePool::Limits limits = {})
-        : context(loop.context()), events(context), pipes(limits) {}
+        : context(loop.context()), events(context), pipes(limits), kernel_tls{test_kernel_tls(), 0} {}
     asio::io_context& context;
     EventSet events;
     PipePool pipes;
     ScratchBuffers scratch;
-    RelayResources resources() { return {context, events, pipes, scratch}; }
+    KernelTlsUse kernel_tls;
+    RelayResources resources() { return {context, events, pipes, scratch, kernel_tls}; }
 };
 
 // A relay and what it says when it has ended. The loop's run() waits for it once it was started.
@@ -51,6 +58,7 @@ class RunningRelay {
 
 struct ChainPlan {
     Mode mode = Mode::plain;
+    KernelEnds kernel = KernelEnds::both;
     PartyPlan visitor;
     PartyPlan service;
     BufferSizes outer_buffers;

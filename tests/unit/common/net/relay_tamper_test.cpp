@@ -24,6 +24,7 @@ constexpr std::size_t bulk = 300'000;  // some records in any case: one is 16 Ki
 ChainPlan talkative(wire::SeededRandom& random, Way way) {
     ChainPlan plan;
     plan.mode = Mode::encrypted;
+    plan.kernel = static_cast<KernelEnds>(random.below(4));
     auto& sender = way == Way::to_client ? plan.visitor : plan.service;
     auto& receiver = way == Way::to_client ? plan.service : plan.visitor;
     sender.seed = random.number();

@@ -70,6 +70,7 @@ PartyPlan a_party(wire::SeededRandom& random, std::size_t most) {
 ChainPlan a_plan(wire::SeededRandom& random) {
     ChainPlan plan;
     plan.mode = random.coin() ? Mode::encrypted : Mode::plain;
+    plan.kernel = static_cast<KernelEnds>(random.below(4));
     const bool small_outer = random.below(5) == 0;
     const bool small_data = random.below(5) == 0;
     plan.outer_buffers = buffers(random, small_outer);
@@ -114,19 +115,35 @@ PipePool::Limits a_pool(wire::SeededRandom& random) {
     return limits;
 }
 
+// Directions that were handed over, of those that could be.
+std::size_t handed_over = 0;
+
+void count_kernel(const Chain& chain) {
+    for (const auto* side : {&chain.server_side, &chain.client_side})
+        handed_over += std::size_t{side->result()->sealed_by_kernel} + side->result()->opened_by_kernel;
+    if (chain.plan.kernel != KernelEnds::none) return;
+    EXPECT_FALSE(chain.server_side.result()->sealed_by_kernel ||
+                 chain.client_side.result()->sealed_by_kernel);
+}
+
 // Scenarios that run side by side on one worker, so that they share its scratch memory and pipes.
 void run_batch(wire::SeededRandom& random, std::size_t first, std::size_t count) {
     const auto limits = a_pool(random);
     TestLoop loop;
     Lent lent(loop, limits);
+    constexpr std::uint64_t after[] = {0, 0, 1, 300'000};
+    lent.kernel_tls.after = after[random.below(std::size(after))];
     std::deque<Chain> chains;
     for (std::size_t i = 0; i < count; ++i) chains.emplace_back(loop, lent, a_plan(random)).start();
     loop.run();
     EXPECT_EQ(lent.pipes.leased(), 0u);
     for (std::size_t i = 0; i < count; ++i) {
-        SCOPED_TRACE(fmt::format("scenario {}: {}\n  pipes: {} leased at most, {} kept, {} wanted", first + i,
-                                 chains[i].plan.text(), limits.leased, limits.kept, limits.wanted_size));
+        SCOPED_TRACE(fmt::format(
+            "scenario {}: {}\n  pipes: {} leased at most, {} kept, {} wanted; kernel TLS after {} bytes",
+            first + i, chains[i].plan.text(), limits.leased, limits.kept, limits.wanted_size,
+            lent.kernel_tls.after));
         expect_complete(chains[i]);
+        count_kernel(chains[i]);
     }
 }
 
@@ -138,6 +155,11 @@ TEST(RelayTorture, EveryByteArrivesOnceAndInOrder) {
     for (std::size_t done = 0; done < count && !HasFailure(); done += batch)
         run_batch(random, done, std::min(batch, count - done));
     EXPECT_EQ(open_descriptors(), descriptors);
+    std::printf("kernel TLS took %zu directions\n", handed_over);
+    // Far less than what a run hands over.
+    if (test_kernel_tls().available()) {
+        EXPECT_GT(handed_over, count / 16);
+    }
 }
 
 }  // namespace

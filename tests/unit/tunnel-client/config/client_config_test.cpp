@@ -92,6 +92,7 @@ TEST(ClientConfig, ReportsEveryProblemAtOnceInTheOrderOfTheFile) {
                          "alow = [\"::1\"]\n"
                          "allow = [\"::1\", \"nas lan\"]\n"
                          "dial_timeout = \"0s\"\n"
+                         "kernel_tls = \"on\"\n"
                          "[[mapping]]\n"
                          "name = \"s s\"\n"
                          "tcp = 70000\n"
@@ -103,13 +104,14 @@ TEST(ClientConfig, ReportsEveryProblemAtOnceInTheOrderOfTheFile) {
                             "c.toml:2:1: unknown key \"alow\": did you mean \"allow\"?",
                             HasSubstr("c.toml:3:17: allow: \"nas lan\" is not an allow rule"),
                             "c.toml:4:16: dial_timeout: \"0s\" is out of range: write 100ms to 5m",
-                            HasSubstr("c.toml:6:8: mapping.name: \"s s\" is not a mapping name"),
-                            "c.toml:7:7: mapping.tcp: 70000 is out of range: write 0 to 65535",
-                            HasSubstr("c.toml:8:6: mapping.to: \"x\" is not a service"),
-                            HasSubstr("c.toml:9:11: mapping.encrypt: this is text"),
-                            HasSubstr("c.toml:10:1: this mapping has no name"),
-                            HasSubstr("c.toml:10:1: this mapping has no service"),
-                            HasSubstr("c.toml:11:1: unknown key \"port\" in [mapping]")));
+                            "c.toml:5:14: kernel_tls: \"on\" is no choice: write auto or off",
+                            HasSubstr("c.toml:7:8: mapping.name: \"s s\" is not a mapping name"),
+                            "c.toml:8:7: mapping.tcp: 70000 is out of range: write 0 to 65535",
+                            HasSubstr("c.toml:9:6: mapping.to: \"x\" is not a service"),
+                            HasSubstr("c.toml:10:11: mapping.encrypt: this is text"),
+                            HasSubstr("c.toml:11:1: this mapping has no name"),
+                            HasSubstr("c.toml:11:1: this mapping has no service"),
+                            HasSubstr("c.toml:12:1: unknown key \"port\" in [mapping]")));
 }
 
 TEST(ClientConfig, DuplicatesAreReportedAtTheSecond) {

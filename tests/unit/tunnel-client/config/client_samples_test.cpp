@@ -38,6 +38,7 @@ TEST(Samples, ClientTomlHasEveryKeyAndTheDefaults) {
     EXPECT_EQ(config->ca_file, defaults.ca_file);
     EXPECT_EQ(config->allow, defaults.allow);
     EXPECT_EQ(config->workers, defaults.workers);
+    EXPECT_EQ(config->kernel_tls, defaults.kernel_tls);
     EXPECT_EQ(config->drain, defaults.drain);
     EXPECT_EQ(config->dial_timeout, defaults.dial_timeout);
     EXPECT_EQ(config->heartbeat, defaults.heartbeat);
@@ -49,8 +50,8 @@ TEST(Keys, AreTheOnesOfTheDocumentation) {
     EXPECT_THAT(
         client_config_keys(),
         testing::ElementsAre("allow", "ca_file", "dial_timeout", "drain", "heartbeat.interval",
-                             "heartbeat.timeout", "link", "log.format", "log.level", "mapping.encrypt",
-                             "mapping.name", "mapping.tcp", "mapping.to", "workers"));
+                             "heartbeat.timeout", "kernel_tls", "link", "log.format", "log.level",
+                             "mapping.encrypt", "mapping.name", "mapping.tcp", "mapping.to", "workers"));
 }
 
 }  // namespace

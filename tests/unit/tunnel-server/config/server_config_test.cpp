@@ -199,10 +199,11 @@ TEST(ServerConfig, TellsWhatAReloadCannotChange) {
     EXPECT_THAT(settings_needing_restart(now, next), IsEmpty());
     next.listen[0].port = 7001;
     next.workers = 9;
+    next.kernel_tls = config::KernelTlsChoice::automatic;
     next.store.path = "x";
     next.admin = {"x", "y"};
     EXPECT_THAT(settings_needing_restart(now, next),
-                ElementsAre("listen", "workers", "store.path", "admin.socket", "admin.group"));
+                ElementsAre("listen", "workers", "kernel_tls", "store.path", "admin.socket", "admin.group"));
 }
 
 TEST(ServerConfig, LoadsFromItsFile) {
