@@ -16,6 +16,14 @@ target_include_directories(tunnel_asio SYSTEM INTERFACE ${ASIO_INCLUDE_DIR})
 # allocate and free the same coroutine frame by different means.
 target_compile_definitions(tunnel_asio INTERFACE ASIO_STANDALONE ASIO_NO_DEPRECATED ASIO_HAS_STD_ALIGNED_ALLOC=1)
 target_link_libraries(tunnel_asio INTERFACE Threads::Threads)
+if(TUNNEL_IO_URING)
+  # Everything of Asio's; the sockets of relays stay in the epoll sets of common/net/event_set.
+  find_path(URING_INCLUDE_DIR liburing.h REQUIRED)
+  find_library(URING_LIBRARY uring REQUIRED)
+  target_include_directories(tunnel_asio SYSTEM INTERFACE ${URING_INCLUDE_DIR})
+  target_compile_definitions(tunnel_asio INTERFACE ASIO_HAS_IO_URING=1 ASIO_DISABLE_EPOLL=1)
+  target_link_libraries(tunnel_asio INTERFACE ${URING_LIBRARY})
+endif()
 
 # Debian 12's mbedTLS 2.28 ships no CMake package and no pkg-config file.
 find_path(MBEDTLS_INCLUDE_DIR mbedtls/ssl.h REQUIRED)

@@ -8,7 +8,7 @@ packages_build=(
 )
 packages_demo=(curl python3)
 packages_test=(
-  libbenchmark-dev libgmock-dev libgtest-dev
+  libbenchmark-dev libgmock-dev libgtest-dev liburing-dev
   curl iperf3 nginx openssh-client openssh-server procps python3 qemu-system-x86 redis-server redis-tools strace
 )
 packages_bench=(curl haproxy libnginx-mod-stream nginx openssh-client openssh-server openssl python3)

@@ -5,10 +5,11 @@ set -euo pipefail
 
 usage() {
   cat <<'TEXT'
-Usage: tests/run.sh [--asan | --tsan | --dev] [--no-install] [CTEST_OPTION...]
+Usage: tests/run.sh [--asan | --tsan | --io-uring | --dev] [--no-install] [CTEST_OPTION...]
 
   --asan        with AddressSanitizer and UndefinedBehaviorSanitizer (build/asan)
   --tsan        with ThreadSanitizer (build/tsan)
+  --io-uring    with Asio on io_uring(7) (build/io-uring); skips everything where this kernel or container forbids it
   --dev         the debug build (build/dev); without any of these, the release build (build/release)
   --no-install  do not look for missing packages
   --help        this text
@@ -24,6 +25,7 @@ while (($#)); do
   case "$1" in
     --asan) preset=asan ;;
     --tsan) preset=tsan ;;
+    --io-uring) preset=io-uring ;;
     --dev) preset=dev ;;
     --no-install) install=false ;;
     --help | -h) usage; exit 0 ;;
@@ -33,6 +35,10 @@ while (($#)); do
 done
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+if [[ $preset == io-uring ]] && ! reason=$(python3 -B tests/io_uring_allowed.py); then
+  echo "skipped, no io_uring here: $reason"
+  exit 0
+fi
 if $install; then
   source deploy/packages.sh
   install_packages "${packages_build[@]}" "${packages_test[@]}"

@@ -4,12 +4,14 @@
 #include <functional>
 #include <thread>
 
+#include "common/core/result.hpp"
+
 namespace tunnel::net {
 
 // Ignores SIGPIPE, raises the limit of open files, keeps core files from being written (they would hold
 // secrets), and blocks the signals that SignalThread waits for in this thread and those it will start. Call
-// before any thread runs.
-void prepare_process();
+// before any thread runs. An error when this kernel or container does not let the program have an event loop.
+Status prepare_process();
 
 // Undoes the blocking, for a verb that has no SignalThread: Ctrl-C then ends it as usual.
 void unblock_signals();

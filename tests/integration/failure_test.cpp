@@ -104,7 +104,7 @@ TEST_P(BothModes, AVisitorsResetIsNoticedWhileTheServiceTakesNothing) {
     const auto block = pattern(64 * 1024);
     const timeval limit{0, 300'000};
     ::setsockopt(visitor.fd(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-    while (::send(visitor.fd(), block.data(), block.size(), MSG_NOSIGNAL) > 0) {
+    while (::send(visitor.fd(), block.data(), block.size(), MSG_NOSIGNAL) > 0 || errno == EINTR) {
     }
     visitor.reset();
     EXPECT_TRUE(idle()) << "the server still holds a visitor that is gone";

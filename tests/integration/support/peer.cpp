@@ -29,6 +29,8 @@ sockaddr_in loopback(Port port) {
     throw std::system_error(errno, std::generic_category(), what);
 }
 
+// With a time limit these calls are no longer restarted by the kernel when something interrupts the thread
+// (signal(7)), be it only a poll that io_uring made in this thread's name when it posted to a worker.
 void set_time_limits(int fd) {
     const timeval limit{std::chrono::duration_cast<Seconds>(patience).count(), 0};
     (void)::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
@@ -99,7 +101,10 @@ std::string Peer::receive_text(std::size_t size) {
 
 Bytes Peer::receive_some(std::size_t size) {
     Bytes out(size);
-    const auto n = ::recv(fd_.get(), out.data(), size, 0);
+    ssize_t n = 0;
+    do {
+        n = ::recv(fd_.get(), out.data(), size, 0);
+    } while (n < 0 && errno == EINTR);
     out.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
     return out;
 }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 
 #include "common/net/socket.hpp"
 #include "common/net/task_group.hpp"
@@ -104,6 +105,26 @@ TEST(Dial, LosersOfTheRaceAreClosed) {
         EXPECT_TRUE(loop.context().stopped()) << "an attempt still runs";
     }
     EXPECT_EQ(test::open_descriptors(), before);
+}
+
+awaitable<void> open_another_after_dialling(Endpoints addresses, UniqueFd& another) {
+    auto fd = co_await dial(std::move(addresses), plenty);
+    EXPECT_TRUE(fd);
+    another = UniqueFd(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    // Takes the loser's place in the event loop, as the other socket took its number.
+    Descriptor socket(co_await asio::this_coro::executor, fd ? fd->release() : -1);
+    const auto [error] = co_await socket.async_wait(Descriptor::wait_write, use_result);
+    EXPECT_FALSE(error);
+}
+
+TEST(Dial, TheLosersConnectDoesNotGoOnWithAnotherSocket) {
+    TestLoop loop;
+    const SilentAddress silent;
+    const auto live = foreign_listener(loopback(0));
+    UniqueFd another;
+    loop.spawn(open_another_after_dialling({silent.endpoint(), local_of(live.get())}, another));
+    loop.run();
+    EXPECT_EQ(local_of(another.get()).port(), 0) << "somebody connects it";
 }
 
 awaitable<void> dial_in_vain(Endpoints addresses) {
