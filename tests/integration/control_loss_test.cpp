@@ -130,52 +130,47 @@ TEST_F(TunnelTest, AHeartbeatIsMeasuredForTheAdmin) {
     EXPECT_THAT(list.sessions(0).address(), HasSubstr("127.0.0.1:"));
 }
 
-TEST_F(TunnelTest, VisitorsInFlightWhenTheConnectionDropsAreNotLost) {
-    const Service service(echo);
-    start_server("[limits]\nready_per_client = 0\n");
-    start_proxy();
-    const auto port = start_client(mapping_toml("service", service.address())).listening("service");
-    ASSERT_NE(port, 0);
-    // The client is asked to dial and its data connections hang on the way; then all of it breaks.
-    proxy->hold(data, true);
-    std::vector<Peer> visitors;
-    for (int i = 0; i < 10; ++i) {
-        visitors.push_back(Peer::connect(port));
-        visitors.back().send("x");
-        visitors.back().finish();
+// Ten visitors whose data connections hang on their way through the proxy.
+class VisitorsInFlight : public TunnelTest {
+  protected:
+    void SetUp() override {
+        TunnelTest::SetUp();
+        start_server("[limits]\nready_per_client = 0\n");
+        start_proxy();
+        port = start_client(mapping_toml("service", service_.address())).listening("service");
+        ASSERT_NE(port, 0);
+        proxy->hold(data, true);
+        for (int i = 0; i < 10; ++i) {
+            visitors_.push_back(Peer::connect(port));
+            visitors_.back().send("x");
+            visitors_.back().finish();
+        }
+        ASSERT_TRUE(eventually([&] { return proxy->open(data) == 10; }));
     }
-    ASSERT_TRUE(eventually([&] { return proxy->open(data) == 10; }));
+    void expect_all_answered() {
+        proxy->hold(data, false);
+        for (auto& visitor : visitors_) {
+            const auto received = visitor.receive_all();
+            EXPECT_EQ(received.end, End::orderly);
+            EXPECT_EQ(text_of(received.bytes), "x");
+        }
+    }
+    Port port = 0;
+
+  private:
+    const Service service_{echo};
+    std::vector<Peer> visitors_;
+};
+
+TEST_F(VisitorsInFlight, AreNotLostWhenTheConnectionsDrop) {
     proxy->cut(data);
     proxy->cut(control);
-    proxy->hold(data, false);
-    for (auto& visitor : visitors) {
-        const auto received = visitor.receive_all();
-        EXPECT_EQ(received.end, End::orderly);
-        EXPECT_EQ(text_of(received.bytes), "x");
-    }
+    expect_all_answered();
 }
 
-TEST_F(TunnelTest, ADataConnectionLostOnTheWayIsDialledAgain) {
-    const Service service(echo);
-    start_server("[limits]\nready_per_client = 0\n");
-    start_proxy();
-    const auto port = start_client(mapping_toml("service", service.address())).listening("service");
-    ASSERT_NE(port, 0);
-    proxy->hold(data, true);
-    std::vector<Peer> visitors;
-    for (int i = 0; i < 10; ++i) {
-        visitors.push_back(Peer::connect(port));
-        visitors.back().send("x");
-        visitors.back().finish();
-    }
-    ASSERT_TRUE(eventually([&] { return proxy->open(data) == 10; }));
+TEST_F(VisitorsInFlight, HaveLostDataConnectionsDialledAgain) {
     proxy->cut(data);
-    proxy->hold(data, false);
-    for (auto& visitor : visitors) {
-        const auto received = visitor.receive_all();
-        EXPECT_EQ(received.end, End::orderly);
-        EXPECT_EQ(text_of(received.bytes), "x");
-    }
+    expect_all_answered();
     EXPECT_EQ(mapping_show("service").refused_total(), 0u);
     // Nor does a later visitor wait for the connection of the one after it.
     auto later = Peer::connect(port);
