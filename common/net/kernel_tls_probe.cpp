@@ -94,7 +94,8 @@ std::string try_it(const KernelTls& assumed) {
     if (!socket) return std::move(socket.error().message);
     if (auto taken = socket->take_sealing({out, 0}); !taken) return std::move(taken.error().message);
     if (auto taken = socket->take_opening({in, 0}); !taken) return std::move(taken.error().message);
-    const auto factory = tls::AeadFactory::best();
+    // The one that needs not be loaded.
+    const auto factory = *tls::AeadFactory::of(tls::AeadBackend::mbedtls);
     tls::RecordOpener opener(factory, out);
     tls::RecordSealer sealer(factory, in);
     if (!kernel_seals(*pair, opener)) return "kernel TLS does not seal a record as it should";

@@ -47,7 +47,7 @@ class Worker {
     unsigned index_;
     Log log_;
     std::atomic<Millis::rep> dead_after_ms_{30'000};
-    tls::AeadCache ciphers_{tls::AeadFactory::best()};
+    tls::AeadCache ciphers_;
     asio::io_context context_{1};
     asio::executor_work_guard<asio::io_context::executor_type> keep_running_;
     TaskGroup tasks_;

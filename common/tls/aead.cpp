@@ -14,10 +14,9 @@ AeadFactory::AeadFactory(AeadBackend backend, std::shared_ptr<void> cipher)
 Result<AeadFactory> AeadFactory::of(AeadBackend backend) {
     if (backend == AeadBackend::mbedtls) return AeadFactory(backend, nullptr);
     if (auto cipher = fetch_libcrypto_cipher()) return AeadFactory(backend, std::move(cipher));
-    return fail(
-        Errc::unavailable,
-        "AES-128-GCM of libcrypto is not available: the build did not find OpenSSL 3, or the installed "
-        "one does not offer the cipher");
+    return fail(Errc::unavailable,
+                "AES-128-GCM of libcrypto is not available: the build did not find OpenSSL 3, it is not "
+                "installed here, or does not offer the cipher");
 }
 
 AeadFactory AeadFactory::best() {

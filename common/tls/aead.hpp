@@ -1,6 +1,6 @@
 #pragma once
-// AES-128-GCM (NIST SP 800-38D) with 12-byte nonces and 16-byte tags, over libcrypto when the build found it,
-// else over mbedTLS. A key schedule is made once per key; a record costs no allocation.
+// AES-128-GCM (NIST SP 800-38D) with 12-byte nonces and 16-byte tags, over libcrypto when the build knows it
+// and it can be loaded, else over mbedTLS. A key schedule is made once per key; a record costs no allocation.
 
 #include <cstddef>
 #include <memory>
@@ -36,13 +36,13 @@ class Aead {
 enum class AeadBackend { mbedtls, libcrypto };
 std::string_view to_string(AeadBackend backend);
 
-// Makes Aeads of one backend; a cheap value, safe to share between threads. libcrypto's cipher is looked up
-// once here, not for every key: make one (per program or per worker) and pass it down.
+// Makes Aeads of one backend; a cheap value, safe to share between threads. libcrypto is loaded and its
+// cipher looked up here, not for every key: make one (per program or per worker) and pass it down.
 class AeadFactory {
   public:
-    // libcrypto when it is built in and has the cipher, else mbedTLS.
+    // libcrypto when it can be loaded and has the cipher, else mbedTLS.
     static AeadFactory best();
-    // Errc::unavailable when the backend is not in this build.
+    // Errc::unavailable when the backend is not in this build or cannot be loaded.
     static Result<AeadFactory> of(AeadBackend backend);
 
     std::unique_ptr<Aead> make(std::span<const Byte, aead_key_size> key) const;

@@ -10,7 +10,7 @@ namespace tunnel::tls {
 
 std::unique_ptr<Aead> make_mbedtls_aead(std::span<const Byte, aead_key_size> key);
 
-// Null when libcrypto is not in this build or does not offer AES-128-GCM.
+// Null when libcrypto is not in this build, cannot be loaded or does not offer AES-128-GCM.
 std::shared_ptr<void> fetch_libcrypto_cipher();
 // `cipher` is what fetch_libcrypto_cipher returned, not null; the Aead keeps it.
 std::unique_ptr<Aead> make_libcrypto_aead(const std::shared_ptr<void>& cipher,

@@ -21,10 +21,10 @@ class AeadCache::Lent final : public Aead {
     }
 
     bool seal(Nonce nonce, BytesView aad, BytesView plaintext, MutableBytes out) override {
-        return cache_.expand(number_, key_).seal(nonce, aad, plaintext, out);
+        return cache_.expand(number_, key_, plaintext.size()).seal(nonce, aad, plaintext, out);
     }
     bool open(Nonce nonce, BytesView aad, BytesView sealed, MutableBytes out) override {
-        return cache_.expand(number_, key_).open(nonce, aad, sealed, out);
+        return cache_.expand(number_, key_, sealed.size()).open(nonce, aad, sealed, out);
     }
     void rekey(std::span<const Byte, aead_key_size> key) override {
         cache_.forget(number_);
@@ -37,11 +37,21 @@ class AeadCache::Lent final : public Aead {
     std::array<Byte, aead_key_size> key_;
 };
 
+AeadCache::AeadCache() : factory_(*AeadFactory::of(AeadBackend::mbedtls)) {}
+
 std::unique_ptr<Aead> AeadCache::make(std::span<const Byte, aead_key_size> key) {
     return std::make_unique<Lent>(*this, ++last_, key);
 }
 
-Aead& AeadCache::expand(std::uint64_t owner, std::span<const Byte, aead_key_size> key) {
+void AeadCache::settle() {
+    settled_ = true;
+    // Of the other backend; what is in use is expanded anew.
+    places_ = {};
+    factory_ = AeadFactory::best();
+}
+
+Aead& AeadCache::expand(std::uint64_t owner, std::span<const Byte, aead_key_size> key, std::size_t size) {
+    if (!settled_ && (moved_ += size) > worth_loading) settle();
     auto& place = place_of(owner);
     if (place.owner == owner) return *place.cipher;
     if (place.cipher)

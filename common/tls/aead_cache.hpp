@@ -2,6 +2,9 @@
 // Cipher state for the keys in use: an expanded key costs about a kilobyte, so idle connections keep their 16
 // bytes only, and those that move bytes share a few ciphers. A key that finds its place taken is expanded
 // anew, which costs less than a microsecond. One thread; outlives what it makes.
+//
+// libcrypto is several times faster than mbedTLS and costs a process some 3 MiB: it is loaded when so much
+// has been sealed and opened here that it is worth that. The heads of plain data connections alone never are.
 
 #include <array>
 #include <cstdint>
@@ -13,12 +16,17 @@ namespace tunnel::tls {
 
 class AeadCache {
   public:
-    explicit AeadCache(AeadFactory factory) : factory_(std::move(factory)) {}
+    static constexpr std::size_t worth_loading = 1024 * 1024;
+    // Begins with mbedTLS and goes over to the best backend after so many bytes.
+    AeadCache();
+    // Stays with one backend.
+    explicit AeadCache(AeadFactory factory) : factory_(std::move(factory)), settled_(true) {}
     AeadCache(const AeadCache&) = delete;
     AeadCache& operator=(const AeadCache&) = delete;
 
     // Its cipher state goes, wiped, when another key takes its place or it is destroyed itself.
     std::unique_ptr<Aead> make(std::span<const Byte, aead_key_size> key);
+    AeadBackend backend() const { return factory_.backend(); }
 
   private:
     class Lent;
@@ -26,11 +34,15 @@ class AeadCache {
         std::uint64_t owner = 0;
         std::unique_ptr<Aead> cipher;
     };
-    Aead& expand(std::uint64_t owner, std::span<const Byte, aead_key_size> key);
+    // For so many bytes, which are counted.
+    Aead& expand(std::uint64_t owner, std::span<const Byte, aead_key_size> key, std::size_t size);
+    void settle();
     void forget(std::uint64_t owner);
     Place& place_of(std::uint64_t owner) { return places_[owner % places_.size()]; }
 
     AeadFactory factory_;
+    bool settled_ = false;
+    std::size_t moved_ = 0;  // until it is settled
     std::array<Place, 64> places_;
     std::uint64_t last_ = 0;
 };

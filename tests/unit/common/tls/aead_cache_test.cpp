@@ -68,5 +68,21 @@ TEST_P(AeadCacheTest, AKeyThatIsGoneLeavesTheOthersAlone) {
     EXPECT_EQ(seal(*second, view_of("x")), seal(*factory.make(key_number(3)), view_of("x")));
 }
 
+TEST(AeadCache, GoesOverToTheBestBackendOnceItIsWorthLoading) {
+    AeadCache cache;
+    const auto key = key_number(1);
+    const auto reference = AeadFactory::best().make(key);
+    const auto lent = cache.make(key);
+    const Bytes text(64 * 1024, Byte{'x'});
+    const auto expected = seal(*reference, text);
+    for (std::size_t moved = text.size(); moved <= AeadCache::worth_loading; moved += text.size()) {
+        EXPECT_EQ(seal(*lent, text), expected);
+        EXPECT_EQ(cache.backend(), AeadBackend::mbedtls) << "after " << moved << " bytes";
+    }
+    EXPECT_EQ(seal(*lent, text), expected);
+    EXPECT_EQ(cache.backend(), AeadFactory::best().backend());
+    EXPECT_EQ(seal(*cache.make(key), text), expected);
+}
+
 }  // namespace
 }  // namespace tunnel::tls
