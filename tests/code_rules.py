@@ -41,7 +41,7 @@ def breaches():
         name = path.relative_to(ROOT)
         if "asio::detached" in code:
             yield f"{name}:1: detached work: spawn it in a TaskGroup"
-    for path in sources("common/core", "common/wire", "common/tls", "common/config"):
+    for path in sources("common/core", "common/wire", "common/tls", "common/config", "common/mapping"):
         if re.search(r'#include [<"](asio|common/net/(?!unique_fd))', path.read_text()):
             yield f"{path.relative_to(ROOT)}:1: this folder does no I/O and includes neither Asio nor net"
     for end, other in (("tunnel-server", "tunnel-client"), ("tunnel-client", "tunnel-server")):

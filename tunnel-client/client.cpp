@@ -1,6 +1,7 @@
 #include "tunnel-client/client.hpp"
 
 #include "common/core/version.hpp"
+#include "common/mapping/spec.hpp"
 #include "common/net/deadline.hpp"
 #include "common/net/network_watch.hpp"
 #include "common/net/socket.hpp"
@@ -150,6 +151,7 @@ void Client::on_accepted(const wire::LoginAccepted& accepted) {
     was_connected_ = true;
     takeover_ = true;
     last_reason_.clear();
+    server_knows_ = accepted.mapping_options;
     log_.info("client ready", {{"server", to_string(access_->link.server)},
                                {"client", access_->link.client},
                                {"software", accepted.software}});
@@ -159,17 +161,28 @@ void Client::on_accepted(const wire::LoginAccepted& accepted) {
 void Client::declare() {
     if (!session_) return;
     std::vector<wire::MappingSpec> specs;
+    held_back_.clear();
     for (const auto& mapping : config_.mappings) {
+        auto spec = to_spec(mapping);
         const auto chosen = chosen_ports_.find(mapping.name);
-        specs.push_back({mapping.name, mapping.tcp, to_string(mapping.service), mapping.encrypt,
-                         mapping.tcp == 0 && chosen != chosen_ports_.end() ? chosen->second : Port(0)});
+        if (mapping.endpoint.port_is_chosen() && chosen != chosen_ports_.end())
+            spec.preferred_port = chosen->second;
+        // An older server would drop what it does not know, and open something else than was meant.
+        if (auto ok = check_known(spec, server_knows_); !ok)
+            held_back_.push_back({spec.name, wire::MappingSource::client, spec.service, 0, "", spec.encrypt,
+                                  "refused", std::string(tunnel::to_string(ok.error().code)),
+                                  ok.error().message});
+        else
+            specs.push_back(std::move(spec));
     }
     session_->declare(std::move(specs));
 }
 
 void Client::on_states(const wire::MappingStates& states) {
     std::map<std::string, wire::MappingState> now;
-    for (const auto& state : states.mappings) {
+    auto all = states.mappings;
+    all.insert(all.end(), held_back_.begin(), held_back_.end());
+    for (const auto& state : all) {
         now[state.name] = state;
         if (state.state == "listening" && state.port != 0) chosen_ports_[state.name] = state.port;
         const auto before = told_.find(state.name);
@@ -179,7 +192,7 @@ void Client::on_states(const wire::MappingStates& states) {
         if (!now.contains(name)) log_.info("mapping removed", {{"mapping", name}});
     }
     told_ = std::move(now);
-    if (events_.on_states) events_.on_states(states.mappings);
+    if (events_.on_states) events_.on_states(all);
 }
 
 // Logs what is new about a mapping, and objects to one of the admin's that this client's rules forbid.
@@ -191,13 +204,11 @@ void Client::judge(const wire::MappingState& state) {
     log_.info(fmt::format("mapping {}", state.state), {{"mapping", state.name},
                                                        {"public", state.public_address},
                                                        {"service", state.service},
-                                                       {"encrypt", state.encrypt}});
+                                                       {"encrypt", state.encrypt},
+                                                       {"options", state.options}});
     if (state.source != wire::MappingSource::admin || state.state != "listening") return;
-    const auto service = rules_->service_for(state.name, state.service);
-    if (!service) return session_->object(state.name, service.error().message);
-    // A name's addresses are judged when a visitor comes; the name itself may be allowed as it is written.
-    const auto ip = parse_ip(service->address.host);
-    if (ip && !rules_->allows(*service, *ip)) session_->object(state.name, rules_->objection(*service));
+    if (auto ok = rules_->judge(state.name, state.service); !ok)
+        session_->object(state.name, ok.error().message);
 }
 
 void Client::open_data_connection(tls::TicketKey ticket) {

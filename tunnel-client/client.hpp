@@ -98,6 +98,8 @@ class Client {
     std::string last_reason_;
     std::map<std::string, Port> chosen_ports_;  // by the server, asked for again after a reconnect
     std::map<std::string, wire::MappingState> told_;
+    std::vector<std::string> server_knows_;      // options of mappings, by name
+    std::vector<wire::MappingState> held_back_;  // mappings with an option that the server does not know
     std::optional<Error> failure_;
 };
 

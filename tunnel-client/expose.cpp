@@ -14,7 +14,8 @@ class AddressPrinter {
     void print(const wire::MappingState& state) {
         if (state.public_address == printed_) return;
         printed_ = state.public_address;
-        fmt::print("{}: tcp://{} -> {}\n", state.name, state.public_address, state.service);
+        fmt::print("{}: {} -> {}\n", state.name, public_url(state.protocol, state.public_address),
+                   state.service);
         std::fflush(stdout);
     }
 
@@ -24,7 +25,7 @@ class AddressPrinter {
 
 }  // namespace
 
-Result<std::unique_ptr<Client>> make_expose(ClientConfig config, const config::MappingOptions& mapping,
+Result<std::unique_ptr<Client>> make_expose(ClientConfig config, const MappingOptions& mapping,
                                             const Log& log) {
     config.mappings = {mapping};
     // One visitor-facing mapping needs no reload: its options stand on the command line.

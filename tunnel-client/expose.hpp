@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "common/config/mapping_options.hpp"
+#include "common/mapping/mapping_options.hpp"
 #include "tunnel-client/client.hpp"
 
 namespace tunnel::client {
@@ -11,7 +11,7 @@ namespace tunnel::client {
 // Makes a client that serves only this mapping, under a slot of its own, so that the same machine's `run`
 // goes on. Prints the public address on standard output once it listens; a mapping that the server refuses
 // ends run() with the reason.
-Result<std::unique_ptr<Client>> make_expose(ClientConfig config, const config::MappingOptions& mapping,
+Result<std::unique_ptr<Client>> make_expose(ClientConfig config, const MappingOptions& mapping,
                                             const Log& log);
 
 }  // namespace tunnel::client

@@ -12,6 +12,7 @@
 
 #include "common/config/files.hpp"
 #include "common/core/version.hpp"
+#include "common/mapping/from_flags.hpp"
 #include "common/net/process.hpp"
 #include "tunnel-client/client.hpp"
 #include "tunnel-client/expose.hpp"
@@ -27,10 +28,8 @@ struct Options {
     std::optional<std::string> dir;
     std::optional<std::string> config;
     std::string link;
-    std::string service;
     std::string name;
-    std::string port = "0";
-    bool no_encrypt = false;
+    MappingFlags mapping;
 };
 
 // Not fmt::print, which throws when nobody can read standard error any more.
@@ -166,13 +165,8 @@ int run(const Options& options) {
 int expose(Options& options) {
     auto paths = paths_of(options);
     if (!paths) return fail_with(paths.error().message, exit_usage);
-    auto service = config::parse_service(options.service);
-    if (!service) return fail_with(service.error().message, exit_usage);
-    auto port = parse_port(options.port, PortZero::allowed);
-    if (!port) return fail_with(port.error().message, exit_usage);
-    const auto name = options.name.empty() ? config::default_mapping_name(*service) : options.name;
-    const config::MappingOptions mapping{name, *port, *service, !options.no_encrypt};
-    if (auto ok = config::check_mapping(mapping); !ok) return fail_with(ok.error().message, exit_usage);
+    const auto mapping = options.mapping.read(options.name);
+    if (!mapping) return fail_with(mapping.error().message, exit_usage);
     const bool own_link = !options.link.empty();
     auto config =
         client::load_client_config(*paths, own_link ? client::Link::optional : client::Link::required);
@@ -184,7 +178,7 @@ int expose(Options& options) {
     }
     if (auto ok = net::prepare_process(); !ok) return fail_with(ok.error().message, exit_failed);
     const auto log = Log::to_stderr(config->log.level, config->log.format);
-    auto made = client::make_expose(std::move(*config), mapping, log);
+    auto made = client::make_expose(std::move(*config), *mapping, log);
     if (!made) return fail_with(made.error().message, exit_code_of(made.error()));
     return serve(**made);
 }
@@ -208,12 +202,8 @@ int main(int argc, char** argv) {
                           "The join link; without it, it is asked for or read from standard input");
     auto* expose_verb = app.add_subcommand("expose", "Make one service reachable until Ctrl-C");
     add_place(*expose_verb, options);
-    expose_verb->add_option("service", options.service, "PORT or HOST:PORT of the service")->required();
-    expose_verb->add_option("--port", options.port, "Public port; 0 (the default) lets the server choose");
     expose_verb->add_option("--name", options.name, "The mapping's name (default tcp-PORT)");
-    expose_verb->add_flag(
-        "--no-encrypt", options.no_encrypt,
-        "Send the bytes as they are, for a service that encrypts end to end itself (SSH, HTTPS)");
+    options.mapping.add_to(*expose_verb, "service", "--port");
     expose_verb->add_option("--link", options.link,
                             "Use this join link instead of the saved one; - reads it from standard input");
     auto* run_verb =

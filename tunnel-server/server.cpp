@@ -135,7 +135,7 @@ MappingTable::Hooks Server::mapping_hooks() {
 
 MappingTable::Rules Server::mapping_rules() const {
     return {config_.bind, config_.allow_ports, [this](Port port) { return tunnel_port_->owns_port(port); },
-            printed_host(config_)};
+            printed_host(config_), config_.allow_unix};
 }
 
 SessionSettings Server::session_settings() const {

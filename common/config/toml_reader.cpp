@@ -206,6 +206,18 @@ std::optional<Located<std::int64_t>> Table::integer(std::string_view key, std::i
     return Located<std::int64_t>{number->get(), config::position(*node)};
 }
 
+std::optional<Located<std::string>> Table::number_or_text(std::string_view key) {
+    tree_->known.insert(full_name(key));
+    const auto* node = static_cast<const toml::node*>(find(key));
+    if (node == nullptr) return std::nullopt;
+    if (const auto* number = node->as_integer())
+        return Located<std::string>{fmt::format("{}", number->get()), config::position(*node)};
+    if (const auto* text = node->as_string())
+        return Located<std::string>{text->get(), config::position(*node)};
+    wrong_type(key, node, "a whole number, or text in quotes");
+    return std::nullopt;
+}
+
 std::optional<Located<bool>> Table::boolean(std::string_view key) {
     tree_->known.insert(full_name(key));
     const auto* node = static_cast<const toml::node*>(find(key));

@@ -53,6 +53,8 @@ class Table {
     std::optional<Located<std::vector<Located<std::string>>>> texts(std::string_view key);
     std::optional<Located<std::int64_t>> integer(std::string_view key, std::int64_t lowest,
                                                  std::int64_t highest);
+    // A whole number, or a text in quotes, as text: for values such as 2222 and "6000-6010".
+    std::optional<Located<std::string>> number_or_text(std::string_view key);
     std::optional<Located<bool>> boolean(std::string_view key);
 
     // A sub-table [key]; absent when the file has none.

@@ -91,6 +91,12 @@ bool IpAddress::is_loopback() const {
     return *this == one;
 }
 
+bool is_wildcard(const IpAddress& address) {
+    const auto zero = [](std::uint8_t byte) { return byte == 0; };
+    const auto skipped = address.is_v4() ? 12 : 0;
+    return std::all_of(address.bytes.begin() + skipped, address.bytes.end(), zero);
+}
+
 std::optional<IpAddress> parse_ip(std::string_view text) {
     // inet_pton(3) would stop at a zero byte and take the rest for granted.
     if (text.find('\0') != std::string_view::npos) return std::nullopt;

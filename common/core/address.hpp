@@ -38,6 +38,8 @@ struct IpAddress {
     bool is_v4() const;
     bool is_loopback() const;
 };
+// :: and 0.0.0.0, which stand for every address of the host.
+bool is_wildcard(const IpAddress& address);
 std::optional<IpAddress> parse_ip(std::string_view text);
 std::string to_string(const IpAddress& address);
 

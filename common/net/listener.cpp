@@ -122,7 +122,12 @@ int accept_batch(const ListenSocket& socket, DescriptorReserve& reserve,
         auto size = static_cast<socklen_t>(peer.capacity());
         UniqueFd fd(::accept4(socket.fd(), peer.data(), &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
         if (fd) {
-            peer.resize(size);
+            // A Unix socket's peer has no address; what it may have bound to does not fit.
+            const bool inet = size <= peer.capacity() && peer.data()->sa_family != AF_UNIX;
+            if (inet)
+                peer.resize(size);
+            else
+                peer = {};
             reserve.note(fd.get());
             on_accept({std::move(fd), peer});
             continue;

@@ -37,8 +37,8 @@ Result<ListenSockets> open_listeners(const tcp::endpoint& address, std::size_t c
 tcp::endpoint bound_address(const ListenSockets& sockets);
 
 struct Accepted {
-    UniqueFd fd;  // non-blocking, close-on-exec
-    tcp::endpoint peer;
+    UniqueFd fd;         // non-blocking, close-on-exec
+    tcp::endpoint peer;  // 0.0.0.0:0 on a Unix socket
 };
 
 // Whose connections a listener takes, which decides what it does as this process's descriptors

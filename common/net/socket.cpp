@@ -50,6 +50,10 @@ void set_keepalive(int fd, Liveness liveness) {
     set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, probes);
 }
 
+void clear_keepalive(int fd) {
+    set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 0);
+}
+
 void set_user_timeout(int fd, Millis timeout) {
     set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<unsigned>(timeout.count()));
 }

@@ -26,6 +26,7 @@ void set_no_delay(int fd);
 void defer_accept(int fd);
 // Keepalive probes after `interval` of silence; the kernel gives up at about `timeout`.
 void set_keepalive(int fd, Liveness liveness);
+void clear_keepalive(int fd);
 // TCP_USER_TIMEOUT: unacknowledged bytes end the connection after `timeout`. Not for data connections: it
 // also ends one whose reader pauses, because window probes count although they are answered.
 void set_user_timeout(int fd, Millis timeout);

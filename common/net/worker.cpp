@@ -11,6 +11,9 @@ namespace tunnel::net {
 
 namespace {
 
+// How exactly visitors' limits of time are kept to.
+constexpr Millis overdue_check{500};
+
 // What this process may use, which in a container is less than the machine has.
 unsigned usable_cores() {
     cpu_set_t set;
@@ -56,7 +59,16 @@ awaitable<void> Worker::watch_for_dead_peers() {
     }
 }
 
+awaitable<void> Worker::end_overdue_relays() {
+    for (;;) {
+        const bool passed = co_await pause_for(overdue_check);
+        if (!passed) co_return;
+        relays_.end_overdue(Clock::now());
+    }
+}
+
 void Worker::start() {
+    tasks_.spawn(end_overdue_relays());
     tasks_.spawn(watch_for_dead_peers());
     thread_ = std::thread([this] { context_.run(); });
 }

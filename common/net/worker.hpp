@@ -43,6 +43,7 @@ class Worker {
 
   private:
     awaitable<void> watch_for_dead_peers();
+    awaitable<void> end_overdue_relays();
 
     unsigned index_;
     Log log_;

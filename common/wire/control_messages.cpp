@@ -1,6 +1,7 @@
 #include "common/wire/control_messages.hpp"
 
 #include "common/wire/field_walker.hpp"
+#include "common/wire/limits.hpp"
 #include "common/wire/protobuf.hpp"
 #include "common/wire/text.hpp"
 #include "proto/control.pb.h"
@@ -16,14 +17,6 @@ struct Overloaded : Ts... {
 template <class... Ts>
 Overloaded(Ts...) -> Overloaded<Ts...>;
 
-void fill(proto::MappingSpec& out, const MappingSpec& spec) {
-    out.set_name(spec.name);
-    out.set_tcp(spec.tcp);
-    out.set_service(spec.service);
-    out.set_encrypt(spec.encrypt);
-    out.set_preferred_port(spec.preferred_port);
-}
-
 void fill(proto::MappingState& out, const MappingState& state) {
     out.set_name(state.name);
     out.set_source(state.source == MappingSource::admin ? proto::MappingState::SOURCE_ADMIN
@@ -35,20 +28,8 @@ void fill(proto::MappingState& out, const MappingState& state) {
     out.set_state(state.state);
     out.set_error_code(state.error_code);
     out.set_error(std::string(cut_text(state.error, max_sentence)));
-}
-
-Status check(std::string_view what, std::size_t value, std::size_t maximum) {
-    if (value <= maximum) return {};
-    return fail(Errc::protocol, "the other end sent a {} of {}, beyond the maximum of {}", what, value,
-                maximum);
-}
-
-// The first failure of several checks.
-template <class... Checks>
-Status all(Checks... checks) {
-    Status first;
-    (void)((checks ? true : (first = checks, false)) && ...);
-    return first;
+    out.set_protocol(state.protocol);
+    out.set_options(std::string(cut_text(state.options, max_text)));
 }
 
 Result<ControlMessage> read(const proto::Login& in) {
@@ -65,24 +46,26 @@ Result<ControlMessage> read(const proto::Login& in) {
 
 Result<ControlMessage> read(const proto::LoginAccepted& in) {
     if (auto ok = all(check("public host", in.public_host().size(), max_text),
-                      check("software name", in.software().size(), max_text));
+                      check("software name", in.software().size(), max_text),
+                      check("number of known options", static_cast<std::size_t>(in.mapping_options_size()),
+                            max_known_options));
         !ok)
         return pass(std::move(ok.error()));
-    return LoginAccepted{SessionId{in.session()}, in.public_host(), in.software()};
+    LoginAccepted out{SessionId{in.session()}, in.public_host(), in.software()};
+    for (const auto& name : in.mapping_options()) {
+        if (auto ok = check("option's name", name.size(), max_text); !ok) return pass(std::move(ok.error()));
+        out.mapping_options.push_back(name);
+    }
+    return out;
 }
 
 Result<ControlMessage> read(const proto::Declare& in) {
     Declare out;
     out.mappings.reserve(static_cast<std::size_t>(in.mappings_size()));
-    for (const auto& spec : in.mappings()) {
-        if (auto ok =
-                all(check("mapping name", spec.name().size(), max_text), check("port", spec.tcp(), 65535),
-                    check("service", spec.service().size(), max_service),
-                    check("port", spec.preferred_port(), 65535));
-            !ok)
-            return pass(std::move(ok.error()));
-        out.mappings.push_back({spec.name(), static_cast<Port>(spec.tcp()), spec.service(), spec.encrypt(),
-                                static_cast<Port>(spec.preferred_port())});
+    for (const auto& entry : in.mappings()) {
+        auto spec = wire::read(entry);
+        if (!spec) return pass(std::move(spec.error()));
+        out.mappings.push_back(std::move(*spec));
     }
     return out;
 }
@@ -97,14 +80,16 @@ Result<ControlMessage> read(const proto::MappingStates& in) {
                     check("public address", state.public_address().size(), max_text),
                     check("state", state.state().size(), max_text),
                     check("error code", state.error_code().size(), max_text),
-                    check("error", state.error().size(), max_sentence));
+                    check("error", state.error().size(), max_sentence),
+                    check("protocol", state.protocol().size(), max_text),
+                    check("options", state.options().size(), max_text));
             !ok)
             return pass(std::move(ok.error()));
         const auto source = state.source() == proto::MappingState::SOURCE_ADMIN ? MappingSource::admin
                                                                                 : MappingSource::client;
         out.mappings.push_back({state.name(), source, state.service(), static_cast<Port>(state.port()),
                                 state.public_address(), state.encrypt(), state.state(), state.error_code(),
-                                state.error()});
+                                state.error(), state.protocol(), state.options()});
     }
     return out;
 }
@@ -137,22 +122,37 @@ Result<ControlMessage> read(const proto::Goodbye& in) {
     return Goodbye{code, in.message()};
 }
 
+std::size_t count(BytesView message, int field_number) {
+    std::size_t found = 0;
+    for (FieldWalker walker(message); const auto field = walker.next();)
+        found += field->number == static_cast<std::uint64_t>(field_number) ? 1 : 0;
+    return found;
+}
+
 // Before the parser runs: a frame full of empty entries, two bytes each, would become objects of tens of MiB.
 Status check_list_sizes(BytesView payload) {
     constexpr int list = proto::Declare::kMappingsFieldNumber;
     static_assert(list == static_cast<int>(proto::MappingStates::kMappingsFieldNumber));
     std::size_t declared = 0;
+    std::size_t options = 0;
     std::size_t states = 0;
+    std::size_t known = 0;
     for (FieldWalker outer(payload); const auto field = outer.next();) {
         const bool is_declare = field->number == proto::ControlMessage::kDeclareFieldNumber;
         const bool is_states = field->number == proto::ControlMessage::kMappingStatesFieldNumber;
+        if (field->number == proto::ControlMessage::kLoginAcceptedFieldNumber)
+            known += count(field->content, proto::LoginAccepted::kMappingOptionsFieldNumber);
         if (!is_declare && !is_states) continue;
         for (FieldWalker inner(field->content); const auto entry = inner.next();) {
-            if (entry->number == list) ++(is_declare ? declared : states);
+            if (entry->number != list) continue;
+            ++(is_declare ? declared : states);
+            if (is_declare) options += count(entry->content, proto::MappingSpec::kOptionsFieldNumber);
         }
     }
     return all(check("number of mappings", declared, max_mappings),
-               check("number of mappings", states, 2 * max_mappings));
+               check("number of mappings", states, 2 * max_mappings),
+               check("number of options", options, max_options_in_all),
+               check("number of known options", known, max_known_options));
 }
 
 proto::ControlMessage to_proto(const ControlMessage& message) {
@@ -172,10 +172,11 @@ proto::ControlMessage to_proto(const ControlMessage& message) {
                        p.set_session(m.session.value);
                        p.set_public_host(m.public_host);
                        p.set_software(m.software);
+                       for (const auto& name : m.mapping_options) p.add_mapping_options(name);
                    },
                    [&](const Declare& m) {
                        auto& p = *out.mutable_declare();
-                       for (const auto& spec : m.mappings) fill(*p.add_mappings(), spec);
+                       for (const auto& spec : m.mappings) wire::fill(*p.add_mappings(), spec);
                    },
                    [&](const MappingStates& m) {
                        auto& p = *out.mutable_mapping_states();

@@ -11,16 +11,17 @@
 #include "common/core/bytes.hpp"
 #include "common/core/ids.hpp"
 #include "common/core/result.hpp"
+#include "common/wire/mapping_spec.hpp"
 
 namespace tunnel::wire {
 
 constexpr std::size_t max_frame_before_login = 4 * 1024;
-constexpr std::size_t max_frame_to_server = 512 * 1024;       // holds max_mappings of the longest MappingSpec
-constexpr std::size_t max_frame_to_client = 2 * 1024 * 1024;  // the states of twice as many, with errors
+constexpr std::size_t max_frame_to_server = 1024 * 1024;      // holds max_mappings with half a KiB of options
+constexpr std::size_t max_frame_to_client = 4 * 1024 * 1024;  // the states of twice as many, with errors
 constexpr std::size_t max_mappings = 1000;                    // of one session
-constexpr std::size_t max_text = 512;                         // bytes of any text field
+constexpr std::size_t max_options_in_all = 20'000;            // of all mappings of one Declare
+constexpr std::size_t max_known_options = 200;                // named by a LoginAccepted
 constexpr std::size_t max_sentence = 2048;  // bytes of an error, a reason or a goodbye's message
-constexpr std::size_t max_service = 300;    // "host:port" with the longest host name
 constexpr std::size_t proof_size = 32;
 constexpr std::uint32_t max_dial_count = 4096;  // data connections asked for by one Dial
 
@@ -38,16 +39,8 @@ struct LoginAccepted {
     SessionId session;
     std::string public_host;
     std::string software;
+    std::vector<std::string> mapping_options{};  // that the server knows
     bool operator==(const LoginAccepted&) const = default;
-};
-
-struct MappingSpec {
-    std::string name;
-    Port tcp = 0;
-    std::string service;
-    bool encrypt = true;
-    Port preferred_port = 0;
-    bool operator==(const MappingSpec&) const = default;
 };
 
 struct Declare {
@@ -67,6 +60,8 @@ struct MappingState {
     std::string state;  // "listening", "paused", "refused"
     std::string error_code;
     std::string error;
+    std::string protocol{};
+    std::string options{};
     bool operator==(const MappingState&) const = default;
 };
 

@@ -24,6 +24,8 @@ Bytes encode(const StreamOpen& open) {
     out.set_encrypt(open.encrypt);
     out.set_visitor(open.visitor);
     out.set_local(open.local);
+    out.set_port_offset(open.port_offset);
+    out.set_keepalive(static_cast<std::uint32_t>(open.keepalive.count()));
     return serialize_message(out);
 }
 
@@ -37,10 +39,16 @@ Bytes encode(const StreamAnswer& answer) {
 Result<StreamOpen> decode_stream_open(BytesView bytes) {
     proto::StreamOpen in;
     if (!parse(in, bytes) || in.mapping().size() > max_text || in.service().size() > max_service ||
-        in.visitor().size() > max_text || in.local().size() > max_text)
+        in.visitor().size() > max_text || in.local().size() > max_text || in.port_offset() > 65535)
         return fail(Errc::protocol, "the server sent a stream head that is none");
-    return StreamOpen{
-        ConnectionId{in.connection()}, in.mapping(), in.service(), in.encrypt(), in.visitor(), in.local()};
+    return StreamOpen{ConnectionId{in.connection()},
+                      in.mapping(),
+                      in.service(),
+                      in.encrypt(),
+                      in.visitor(),
+                      in.local(),
+                      in.port_offset(),
+                      Seconds(in.keepalive())};
 }
 
 Result<StreamAnswer> decode_stream_answer(BytesView bytes) {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "common/core/bytes.hpp"
+#include "common/core/clock.hpp"
 #include "common/core/ids.hpp"
 #include "common/core/result.hpp"
 
@@ -20,6 +21,8 @@ struct StreamOpen {
     bool encrypt = true;
     std::string visitor;
     std::string local;
+    std::uint32_t port_offset = 0;  // below 65536
+    Seconds keepalive{0};           // 0: off
     bool operator==(const StreamOpen&) const = default;
 };
 

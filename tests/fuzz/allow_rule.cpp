@@ -1,7 +1,6 @@
-// The rules of `allow`, and services.
+// The rules of `allow`.
 #include "tunnel-client/config/allow_rule.hpp"
 
-#include "common/config/mapping_options.hpp"
 #include "tests/fuzz/fuzz_input.hpp"
 
 using namespace tunnel;
@@ -17,11 +16,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             fuzz::require(client::allows({*rule}, "x", network->address, rule->ports.first),
                           "a rule allows its own address");
         }
-    }
-    if (const auto service = config::parse_service(text)) {
-        const auto again = config::parse_service(to_string(*service));
-        fuzz::require(again && *again == *service, "a service survives a round trip");
-        (void)config::check_mapping({config::default_mapping_name(*service), 0, *service, true});
     }
     return 0;
 }

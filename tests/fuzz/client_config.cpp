@@ -30,7 +30,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (loaded) {
         fuzz::require(loaded->heartbeat.timeout >= 2 * loaded->heartbeat.interval, "heartbeats make sense");
         for (const auto& mapping : loaded->mappings)
-            fuzz::require(config::check_mapping(mapping).has_value(), "a loaded mapping is a good one");
+            fuzz::require(check_mapping(mapping).has_value(), "a loaded mapping is a good one");
     }
 
     const auto edited = client::replace_link(text, some_link(), file);

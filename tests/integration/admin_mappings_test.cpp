@@ -94,9 +94,9 @@ TEST_F(TunnelTest, AddRefusesWithACodeAndASentence) {
         proto::AdminRequest request;
         auto& add = *request.mutable_mapping_add();
         add.set_client(client);
-        add.set_name(name);
-        add.set_tcp(tcp);
-        add.set_service(service);
+        add.mutable_spec()->set_name(name);
+        add.mutable_spec()->set_tcp(tcp);
+        add.mutable_spec()->set_service(service);
         return refused(request).code();
     };
     EXPECT_EQ(error_of("nobody", "web", 0, "127.0.0.1:80"), "not_found");

@@ -81,6 +81,58 @@ TEST_F(TunnelTest, AClientOfAnOlderServerSaysThatTheServerIsToBeUpgraded) {
     EXPECT_THAT(client.failure()->message, HasSubstr("upgrade tunnel-server"));
 }
 
+// A server of the release that knew no options by name: what it would drop is not declared to it.
+TEST_F(TunnelTest, AClientHoldsBackWhatAnOlderServerWouldDrop) {
+    const auto listening = listen_on_loopback();
+    const auto identity = tls::make_identity("127.0.0.1");
+    const auto context = *tls::ServerContext::make(identity->certificate_pem, identity->key_pem);
+    config::JoinLink link{"home", Secret::random(32), {"127.0.0.1", listening.port}, {}};
+    link.trust = context->pin().digest;
+    use_link("home", std::string(text_of(config::to_text(link).reveal())));
+    auto& client = start_client(mapping_toml("plain", "127.0.0.1:80") +
+                                mapping_toml("timed", "127.0.0.1:80") + "lifetime = \"1h\"\n");
+    auto peer = TlsPeer::server(net::UniqueFd(::accept(listening.fd.get(), nullptr, nullptr)), context);
+    peer.send_hello();
+    (void)peer.listen([](const auto& said) { return !said.messages.empty(); });
+    peer.send_message(wire::LoginAccepted{SessionId{1}, "127.0.0.1", "tunnel-server 0.9"});
+    std::optional<wire::Declare> declared;
+    (void)peer.listen([&](const TlsPeer::Said& said) {
+        for (const auto& message : said.messages) {
+            if (const auto* declare = std::get_if<wire::Declare>(&message)) declared = *declare;
+        }
+        return declared.has_value();
+    });
+    ASSERT_TRUE(declared);
+    ASSERT_EQ(declared->mappings.size(), 1u);
+    EXPECT_EQ(declared->mappings[0].name, "plain");
+    peer.send_message(wire::MappingStates{});
+    ASSERT_TRUE(eventually([&] { return client.state("timed").state == "refused"; }));
+    EXPECT_EQ(client.state("timed").error_code, "version");
+    EXPECT_THAT(client.state("timed").error, HasSubstr("the server does not know the option lifetime"));
+}
+
+TEST_F(TunnelTest, AServerRefusesAMappingWithAnOptionThatItDoesNotKnow) {
+    start_server();
+    auto peer = TlsPeer::client(link_of("home"));
+    peer.log_in(link_of("home"));
+    peer.send_message(wire::Declare{
+        {{"web", 0, "127.0.0.1:80", true, 0, {{"tea_time", "5pm"}}}, {"plain", 0, "127.0.0.1:80", true, 0}}});
+    std::vector<wire::MappingState> states;
+    (void)peer.listen([&](const TlsPeer::Said& said) {
+        for (const auto& message : said.messages) {
+            if (const auto* told = std::get_if<wire::MappingStates>(&message)) states = told->mappings;
+        }
+        return states.size() == 2;
+    });
+    ASSERT_EQ(states.size(), 2u);
+    EXPECT_EQ(states[0].name, "plain");
+    EXPECT_EQ(states[0].state, "listening");
+    EXPECT_EQ(states[1].state, "refused");
+    EXPECT_EQ(states[1].error_code, "version");
+    EXPECT_THAT(states[1].error, HasSubstr("the option tea_time of the mapping \"web\" is unknown here"));
+    EXPECT_EQ(mapping_refused("late", {{"to", "22"}, {"tea_time", "5pm"}}).code(), "version");
+}
+
 TEST_F(TunnelTest, AFrameOverTheLimitEndsTheConnectionWithASentence) {
     start_server();
     auto peer = TlsPeer::client(link_of("home"));

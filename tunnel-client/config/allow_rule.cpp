@@ -19,7 +19,9 @@ tl::unexpected<Error> refuse(std::string_view text) {
     return fail(
         Errc::invalid,
         "\"{}\" is not an allow rule: write HOST, ADDRESS or NETWORK, and :PORT or :FIRST-LAST after it "
-        "if not all ports are meant, such as 192.168.1.0/24, nas.lan:80-90 or [fd00::]/8:443",
+        "if not all ports are meant, such as 192.168.1.0/24, nas.lan:80-90 or [fd00::]/8:443; for Unix "
+        "sockets "
+        "unix:/PATH",
         text);
 }
 
@@ -53,9 +55,15 @@ std::optional<Parts> split(std::string_view text) {
 }  // namespace
 
 Result<AllowRule> parse_allow_rule(std::string_view text) {
+    AllowRule rule;
+    if (text.starts_with("unix:/")) {
+        auto pattern = parse_unix_path_pattern(text.substr(5));
+        if (!pattern) return pass(std::move(pattern.error()));
+        rule.host = std::move(*pattern);
+        return rule;
+    }
     const auto parts = split(text);
     if (!parts) return refuse(text);
-    AllowRule rule;
     if (auto network = parse_network(parts->host))
         rule.host = *network;
     else if (parse_host_port(parts->host + ":1"))
@@ -71,6 +79,8 @@ Result<AllowRule> parse_allow_rule(std::string_view text) {
 }
 
 std::string to_string(const AllowRule& rule) {
+    if (const auto* pattern = std::get_if<UnixPathPattern>(&rule.host))
+        return fmt::format("unix:{}", tunnel::to_string(*pattern));
     std::string text;
     const bool all_ports = rule.ports == PortRange{1, 65535};
     if (const auto* network = std::get_if<Network>(&rule.host)) {
@@ -93,7 +103,15 @@ bool allows(const std::vector<AllowRule>& rules, std::string_view host, const Ip
     return std::any_of(rules.begin(), rules.end(), [&](const AllowRule& rule) {
         if (!rule.ports.contains(port)) return false;
         if (const auto* network = std::get_if<Network>(&rule.host)) return network->contains(resolved);
-        return std::get<std::string>(rule.host) == written;
+        const auto* name = std::get_if<std::string>(&rule.host);
+        return name != nullptr && *name == written;
+    });
+}
+
+bool allows_path(const std::vector<AllowRule>& rules, std::string_view path) {
+    return std::any_of(rules.begin(), rules.end(), [&](const AllowRule& rule) {
+        const auto* pattern = std::get_if<UnixPathPattern>(&rule.host);
+        return pattern != nullptr && pattern->matches(path);
     });
 }
 

@@ -1,11 +1,8 @@
 #include "tunnel-client/config/client_config.hpp"
 
-#include <algorithm>
-#include <set>
-
 #include "common/config/files.hpp"
 #include "common/config/toml_reader.hpp"
-#include "common/core/names.hpp"
+#include "common/mapping/from_toml.hpp"
 
 namespace tunnel::client {
 
@@ -38,34 +35,21 @@ void read_ca_file(Table& root, ClientConfig& out) {
     if (root.read("ca_file", path) && !path.empty()) out.ca_file = config::path_from_config(out.file, path);
 }
 
-struct Taken {
-    std::set<std::string> names;
-    std::set<Port> ports;
-};
-
-void read_mapping(Table& table, ClientConfig& out, Taken& taken) {
-    config::MappingOptions mapping;
-    const bool named = table.read("name", mapping.name, [](std::string_view text) -> Result<std::string> {
-        if (auto checked = check_name("mapping", text); !checked) return pass(std::move(checked.error()));
-        return std::string(text);
-    });
-    table.read_number("tcp", mapping.tcp, 0, 65535);
-    const bool served = table.read("to", mapping.service, config::parse_service);
-    table.read("encrypt", mapping.encrypt);
-
-    if (!table.has("name")) table.report(table.position(), "this mapping has no name: write name = \"NAME\"");
-    if (!table.has("to"))
-        table.report(table.position(),
-                     "this mapping has no service: write to = \"HOST:PORT\", such as \"127.0.0.1:22\"");
-    if (named && !taken.names.insert(mapping.name).second)
-        table.report("name", table.position_of("name"),
-                     fmt::format("\"{}\" is the name of a mapping above: choose another", mapping.name));
-    if (mapping.tcp != 0 && !taken.ports.insert(mapping.tcp).second)
-        table.report(
-            "tcp", table.position_of("tcp"),
-            fmt::format("{} is the port of a mapping above: choose another, or 0 to let the server choose",
-                        mapping.tcp));
-    if (named && served) out.mappings.push_back(std::move(mapping));
+// Reports what two mappings cannot have both.
+void check_unique(Table& table, const MappingOptions& mapping, const std::vector<MappingOptions>& above) {
+    for (const auto& other : above) {
+        if (other.name == mapping.name)
+            table.report("name", table.position_of("name"),
+                         fmt::format("\"{}\" is the name of a mapping above: choose another", mapping.name));
+        if (!overlap(other.endpoint, mapping.endpoint)) continue;
+        const auto& endpoint = mapping.endpoint;
+        table.report(endpoint.kind(), table.position_of(endpoint.kind()),
+                     endpoint.is_unix()
+                         ? fmt::format("{} is the socket of a mapping above: choose another", endpoint.path)
+                         : fmt::format("{} is the port of a mapping above: choose another, or 0 to let the "
+                                       "server choose",
+                                       ports_to_string(endpoint)));
+    }
 }
 
 void read_all(Document& document, ClientConfig& out, Link link) {
@@ -79,21 +63,18 @@ void read_all(Document& document, ClientConfig& out, Link link) {
     config::read_duration(root, "dial_timeout", out.dial_timeout, shortest_dial, longest_dial);
     config::read_heartbeat(root, out.heartbeat);
     config::read_log(root, out.log);
-    Taken taken;
-    for (Table& mapping : root.tables("mapping")) read_mapping(mapping, out, taken);
+    for (Table& table : root.tables("mapping")) {
+        auto mapping = read_mapping(table);
+        if (!mapping) continue;
+        check_unique(table, *mapping, out.mappings);
+        out.mappings.push_back(std::move(*mapping));
+    }
     if (out.link && !out.ca_file.empty() && std::holds_alternative<config::Pin>(out.link->trust))
         out.warnings.push_back(
             "ca_file has no effect: the link carries a pin, and the client knows the server by that");
 }
 
 }  // namespace
-
-bool service_allowed(const ClientConfig& config, const HostPort& service, const IpAddress& resolved) {
-    const bool named =
-        std::any_of(config.mappings.begin(), config.mappings.end(),
-                    [&](const config::MappingOptions& mapping) { return mapping.service == service; });
-    return named || allows(config.allow, service.host, resolved, service.port);
-}
 
 config::Checked<ClientConfig> parse_client_config(std::string_view text, const std::string& file, Link link) {
     ClientConfig config;

@@ -7,12 +7,12 @@
 #include <vector>
 
 #include "common/config/join_link.hpp"
-#include "common/config/mapping_options.hpp"
 #include "common/config/paths.hpp"
 #include "common/config/problem.hpp"
 #include "common/config/sections.hpp"
 #include "common/core/clock.hpp"
 #include "common/core/secret.hpp"
+#include "common/mapping/mapping_options.hpp"
 #include "tunnel-client/config/allow_rule.hpp"
 
 namespace tunnel::client {
@@ -23,21 +23,17 @@ struct ClientConfig {
     std::optional<config::JoinLink> link;  // always there after a load with Link::required
     std::string ca_file;                   // a path, PEM; empty: the system's bundle
     std::vector<AllowRule> allow = loopback_rules();
-    unsigned workers = 0;               // 0: one per core
+    unsigned workers = 0;  // 0: one per core
     config::KernelTlsChoice kernel_tls = config::KernelTlsChoice::off;
     Millis drain = Seconds(30);         // running visitors may finish that long after SIGTERM
     Millis dial_timeout = Seconds(10);  // to the service
     config::HeartbeatOptions heartbeat;
     config::LogOptions log;
-    std::vector<config::MappingOptions> mappings;
+    std::vector<MappingOptions> mappings;
 
     // Not fatal, for the log: sentences such as that the file is readable by others.
     std::vector<std::string> warnings;
 };
-
-// May the client dial `resolved` for a service written as `service`? Yes for what its own mappings name, and
-// for what `allow` allows.
-bool service_allowed(const ClientConfig& config, const HostPort& service, const IpAddress& resolved);
 
 // `optional` for verbs that are given a link on the command line: then neither the file nor the link in it
 // needs to be there.

@@ -3,6 +3,7 @@
 #include "common/net/deadline.hpp"
 #include "common/net/relay/relay.hpp"
 #include "common/net/stream_io.hpp"
+#include "common/net/unix_socket.hpp"
 #include "tunnel-client/data/data_connection.hpp"
 
 namespace tunnel::client {
@@ -14,13 +15,29 @@ using Code = wire::StreamAnswer::Code;
 constexpr Seconds refusal_limit{5};
 constexpr std::size_t discard_size = 16 * 1024;
 
+struct ServiceSocket {
+    net::UniqueFd fd;
+    bool is_unix = false;
+};
 // The service's socket, or the answer that tells the server why there is none.
-net::awaitable<tl::expected<net::UniqueFd, wire::StreamAnswer>> dial_service(net::Resolver& resolver,
-                                                                             const ServiceRules& rules,
-                                                                             const wire::StreamOpen& open) {
-    const auto service = rules.service_for(open.mapping, open.service);
+using Dialled = tl::expected<ServiceSocket, wire::StreamAnswer>;
+
+net::awaitable<Dialled> dial_unix_service(const ServiceRules& rules, const ServiceRules::Service& service) {
+    if (!rules.allows_path(service))
+        co_return tl::unexpected(wire::StreamAnswer{Code::not_allowed, rules.objection(service)});
+    auto fd = co_await net::dial_unix(service.path, rules.dial_timeout());
+    if (fd) co_return ServiceSocket{std::move(*fd), true};
+    co_return tl::unexpected(wire::StreamAnswer{
+        Code::connect_failed, fmt::format("the service {} does not answer ({}): is it running?",
+                                          to_string(service), fd.error().message)});
+}
+
+net::awaitable<Dialled> dial_service(net::Resolver& resolver, const ServiceRules& rules,
+                                     const wire::StreamOpen& open) {
+    const auto service = rules.service_for(open.mapping, open.service, open.port_offset);
     if (!service)
         co_return tl::unexpected(wire::StreamAnswer{Code::unknown_mapping, service.error().message});
+    if (service->is_unix()) co_return co_await dial_unix_service(rules, *service);
     const auto addresses = co_await resolver.resolve(service->address, rules.dial_timeout());
     if (!addresses)
         co_return tl::unexpected(wire::StreamAnswer{Code::connect_failed, addresses.error().message});
@@ -31,10 +48,17 @@ net::awaitable<tl::expected<net::UniqueFd, wire::StreamAnswer>> dial_service(net
     if (allowed.empty())
         co_return tl::unexpected(wire::StreamAnswer{Code::not_allowed, rules.objection(*service)});
     auto fd = co_await net::dial(std::move(allowed), rules.dial_timeout());
-    if (fd) co_return std::move(*fd);
+    if (fd) co_return ServiceSocket{std::move(*fd)};
     co_return tl::unexpected(wire::StreamAnswer{
         Code::connect_failed, fmt::format("the service {} does not answer ({}): is it running?",
-                                          tunnel::to_string(service->address), fd.error().message)});
+                                          to_string(*service), fd.error().message)});
+}
+
+// The socket of a service that speaks TCP.
+void prepare(int fd, Seconds keepalive) {
+    net::set_no_delay(fd);
+    net::set_reset_on_close(fd, true);
+    if (keepalive > Seconds(0)) net::set_keepalive(fd, {keepalive, 2 * keepalive});
 }
 
 // The server reads the refusal only if our close does not reset the connection, which it would with the
@@ -97,8 +121,7 @@ net::awaitable<void> DataPlane::serve(PerWorker& at, DataJob job) {
         job.on_failed(job.ticket.number, stream.error().message);
         co_return;
     }
-    tl::expected<net::UniqueFd, wire::StreamAnswer> service =
-        tl::unexpected(wire::StreamAnswer{Code::draining, "the client is shutting down"});
+    Dialled service = tl::unexpected(wire::StreamAnswer{Code::draining, "the client is shutting down"});
     const auto rules_now = rules();
     if (!draining_) service = co_await dial_service(at.resolver, *rules_now, stream->open);
     wire::StreamAnswer answer;
@@ -115,12 +138,12 @@ net::awaitable<void> DataPlane::serve(PerWorker& at, DataJob job) {
     const auto open = stream->open;
     std::optional<net::RecordLayers> records;
     if (open.encrypt) records = std::move(stream->records);
-    net::set_no_delay(service->get());
-    net::set_reset_on_close(service->get(), true);
+    if (!service->is_unix) prepare(service->fd.get(), rules_now->keepalive(open.mapping, open.keepalive));
     const ConnectionId id{++last_connection_};
-    worker.relays().add(
+    auto& relay = worker.relays().add(
         {id, client_name_, open.mapping, open.visitor, open.encrypt, std::chrono::system_clock::now()},
-        std::move(*service), std::move(stream->fd), std::move(records));
+        std::move(service->fd), std::move(stream->fd), std::move(records));
+    if (service->is_unix) relay.set_outer_is_unix();
     worker.relays().run(
         id, nullptr,
         [this, connection = open.connection](const net::RelayLabel& label, const net::RelayResult& result) {

@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "common/config/join_link.hpp"
-#include "common/config/mapping_options.hpp"
 #include "common/core/names.hpp"
 #include "common/core/version.hpp"
+#include "common/mapping/spec.hpp"
 #include "common/net/hop.hpp"
 #include "common/tls/identity.hpp"
 #include "common/tls/login_proof.hpp"
@@ -234,24 +234,21 @@ Result<Response> AdminApi::client_list() const {
 }
 
 net::awaitable<Result<Response>> AdminApi::mapping_add(proto::MappingAdd request) {
-    if (request.tcp() > 65535) co_return fail(Errc::invalid, "{} is not a port", request.tcp());
-    auto service = parse_host_port(request.service());
-    if (!service) co_return pass(service.error());
-    const auto port = static_cast<Port>(request.tcp());
-    if (auto ok = config::check_mapping({request.name(), port, *service, request.encrypt()}); !ok)
-        co_return pass(ok.error());
+    const auto spec = wire::read(request.spec());
+    if (!spec) co_return fail(Errc::invalid, "{}", spec.error().message);
+    const auto options = from_spec(*spec);
+    if (!options) co_return pass(options.error());
     if (auto ok = check_client(request.client()); !ok) co_return pass(ok.error());
-    const StoredMapping mapping{request.client(),    request.name(),    port,
-                                to_string(*service), request.encrypt(), std::chrono::system_clock::now()};
+    const StoredMapping mapping{request.client(), *options, std::chrono::system_clock::now()};
     if (auto ok = mappings_.check_new(mapping); !ok) co_return pass(ok.error());
     auto pending = store_.run([mapping](Store& store) { return store.add_mapping(mapping); });
     auto stored = co_await std::move(pending);
     if (!stored) co_return pass(stored.error());
     // A client may have declared the same name while the disk was busy; the admin's word counts.
-    mappings_.remove({mapping.client, mapping.name});
+    mappings_.remove({mapping.client, options->name});
     const auto& added = mappings_.add(mapping);
     log_.info("mapping added",
-              {{"mapping", mapping.name}, {"client", mapping.client}, {"service", mapping.service}});
+              {{"mapping", options->name}, {"client", mapping.client}, {"service", spec->service}});
     Response response;
     fill(*response.mutable_mapping(), added, mappings_, {});
     co_return response;

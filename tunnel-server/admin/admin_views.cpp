@@ -1,5 +1,7 @@
 #include "tunnel-server/admin/admin_views.hpp"
 
+#include "common/mapping/spec.hpp"
+
 namespace tunnel::server {
 
 namespace {
@@ -25,11 +27,12 @@ void fill(proto::MappingInfo& out, const Mapping& mapping, const MappingTable& t
     out.set_name(mapping.key.name);
     out.set_client(mapping.key.client);
     out.set_source(mapping.source == wire::MappingSource::admin ? "admin" : "client");
-    out.set_protocol("tcp");
+    out.set_protocol(std::string(mapping.options.endpoint.kind()));
     out.set_port(mapping.port);
-    if (mapping.port != 0) out.set_public_address(table.public_address(mapping.port));
-    out.set_service(mapping.service);
-    out.set_encrypt(mapping.encrypt);
+    out.set_public_address(table.public_address(mapping));
+    if (mapping.problem.empty()) out.set_service(to_string(mapping.options.service));
+    out.set_encrypt(mapping.options.encrypt);
+    wire::fill(*out.mutable_spec(), to_spec(mapping.options));
     out.set_state(std::string(to_string(mapping.state)));
     out.set_last_error(mapping.last_error);
     out.set_last_error_at(unix_seconds(mapping.last_error_at));

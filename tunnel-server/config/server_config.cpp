@@ -19,8 +19,6 @@ using config::Table;
 constexpr Millis longest_grace = std::chrono::hours(1);
 constexpr Millis longest_drain = std::chrono::hours(24);
 constexpr std::int64_t largest_limit = 1'000'000;
-// sockaddr_un::sun_path has 108 bytes, one of them for the end of the string; unix(7).
-constexpr std::size_t longest_socket_path = 107;
 
 Result<IpAddress> parse_bind(std::string_view text) {
     const auto address = parse_ip(text);
@@ -63,12 +61,12 @@ void read_admin(Table& root, const ServerPaths& paths, AdminOptions& out) {
     Table table = root.table("admin");
     read_path(table, "socket", paths, out.socket);
     table.read("group", out.group);
-    if (out.socket.size() > longest_socket_path)
+    if (out.socket.size() > max_unix_path)
         table.report(
             table.position_of("socket"),
             fmt::format("the path of the admin socket has {} bytes, and Unix takes {} at most: write a "
                         "shorter one, such as \"/run/tunnel/admin.sock\"",
-                        out.socket.size(), longest_socket_path));
+                        out.socket.size(), max_unix_path));
 }
 
 void read_limits(Table& root, LimitOptions& out) {
@@ -86,6 +84,7 @@ void read_all(Document& document, const ServerPaths& paths, ServerConfig& out) {
     read_addresses(root, "listen", out.listen, parse_listen);
     read_addresses(root, "bind", out.bind, parse_bind);
     root.read_list("allow_ports", out.allow_ports, parse_port_range);
+    root.read_list("allow_unix", out.allow_unix, parse_unix_path_pattern);
     config::read_workers(root, out.workers);
     config::read_kernel_tls(root, out.kernel_tls);
     config::read_duration(root, "grace", out.grace, Millis(0), longest_grace);

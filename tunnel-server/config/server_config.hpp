@@ -11,6 +11,7 @@
 #include "common/config/sections.hpp"
 #include "common/core/address.hpp"
 #include "common/core/clock.hpp"
+#include "common/mapping/unix_path.hpp"
 
 namespace tunnel::server {
 
@@ -53,7 +54,8 @@ struct ServerConfig {
         {"::", 7000}};                         // tunnel port; hosts are IP addresses, port 0 takes a free one
     std::vector<IpAddress> bind{IpAddress{}};  // addresses on which public ports are opened
     std::vector<PortRange> allow_ports{{1024, 65535}};
-    unsigned workers = 0;  // 0: one per core
+    std::vector<UnixPathPattern> allow_unix;  // public Unix sockets that clients may make
+    unsigned workers = 0;                     // 0: one per core
     config::KernelTlsChoice kernel_tls = config::KernelTlsChoice::off;
     Millis grace =
         Seconds(15);  // listeners stay open that long after their session's control connection drops

@@ -20,6 +20,10 @@ bind = ["::"]
 # bound by it; the tunnel port itself is never given away.
 allow_ports = ["1024-65535"]
 
+# Unix sockets that clients may make for their visitors (`unix = PATH`), each "/PATH" or "/FOLDER/*"; empty: none. Nothing
+# that exists is overwritten. Mappings made with tunnelctl are not bound by it.
+allow_unix = []
+
 # Threads; 0: one per core. (restart)
 workers = 0
 

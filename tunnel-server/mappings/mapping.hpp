@@ -10,6 +10,7 @@
 #include "common/core/address.hpp"
 #include "common/core/clock.hpp"
 #include "common/core/result.hpp"
+#include "common/mapping/mapping_options.hpp"
 #include "common/wire/control_messages.hpp"
 #include "tunnel-server/mappings/route.hpp"
 
@@ -38,11 +39,10 @@ std::string_view to_string(MappingState state);
 struct Mapping {
     MappingKey key;
     wire::MappingSource source = wire::MappingSource::admin;
-    std::string slot;      // the session that serves it; empty: the client's `run`
-    Port wanted_port = 0;  // 0: the server chooses
-    Port port = 0;         // what it listens on, or did last
-    std::string service;
-    bool encrypt = true;
+    std::string slot;  // the session that serves it; empty: the client's `run`
+    MappingOptions options;
+    Port port = 0;        // the first that it listens on, or did last; 0 on a Unix socket
+    std::string problem;  // why the options that the store holds cannot be used, if they cannot
     bool paused = false;
     MappingState state = MappingState::offline;
     std::optional<Error> refusal;
@@ -52,6 +52,13 @@ struct Mapping {
     std::shared_ptr<MappingCounters> counters = std::make_shared<MappingCounters>();
     std::shared_ptr<RouteCell> route = std::make_shared<RouteCell>();
     std::shared_ptr<PublicListener> listener;  // while listening or waiting
+
+    // The public endpoint with the port that the server chose, if it has chosen one.
+    PublicEndpoint endpoint() const {
+        auto chosen = options.endpoint;
+        if (chosen.port_is_chosen()) chosen.ports = {port, port};
+        return chosen;
+    }
 };
 
 }  // namespace tunnel::server

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <set>
 
-#include "common/config/mapping_options.hpp"
-#include "common/core/secret.hpp"
+#include "common/mapping/option_table.hpp"
+#include "common/mapping/spec.hpp"
 
 namespace tunnel::server {
 
@@ -12,12 +12,6 @@ namespace {
 
 SeatKey seat_of(const Mapping& mapping) {
     return {mapping.key.client, mapping.slot};
-}
-
-Status check_spec(const wire::MappingSpec& spec) {
-    auto service = parse_host_port(spec.service);
-    if (!service) return pass(std::move(service.error()));
-    return config::check_mapping({spec.name, spec.tcp, *service, spec.encrypt});
 }
 
 }  // namespace
@@ -54,7 +48,8 @@ void MappingTable::set_rules(Rules rules) {
     for (auto& [key, mapping] : mappings_) {
         // An admin's mapping is refused by its client's rules, which are none of these.
         if (mapping.source == wire::MappingSource::admin) continue;
-        const bool may_stay = !mapping.listener || check_port(key, mapping.source, mapping.port).has_value();
+        const bool may_stay =
+            !mapping.listener || check_endpoint(key, mapping.source, mapping.endpoint()).has_value();
         if (may_stay && !mapping.refusal) continue;
         // Opened anew it is refused, or gets another port when the server may choose one.
         if (!may_stay) mapping.listener.reset();
@@ -65,7 +60,7 @@ void MappingTable::set_rules(Rules rules) {
 }
 
 Status MappingTable::check_new(const StoredMapping& mapping) const {
-    const MappingKey key{mapping.client, mapping.name};
+    const MappingKey key{mapping.client, mapping.options.name};
     if (const auto* existing = get(key)) {
         return fail(
             Errc::exists,
@@ -74,23 +69,24 @@ Status MappingTable::check_new(const StoredMapping& mapping) const {
             key.client, key.name,
             existing->source == wire::MappingSource::admin ? "added here" : "declared in its own config");
     }
-    if (mapping.tcp == 0) return {};
-    if (auto ok = check_port(key, wire::MappingSource::admin, mapping.tcp); !ok) return ok;
-    return PublicListener::probe(rules_.bind, mapping.tcp);
+    const auto& endpoint = mapping.options.endpoint;
+    if (auto ok = check_served(endpoint); !ok) return ok;
+    if (endpoint.port_is_chosen()) return {};
+    if (auto ok = check_endpoint(key, wire::MappingSource::admin, endpoint); !ok) return ok;
+    return PublicListener::probe(place_of(endpoint, mapping.options.keepalive));
 }
 
 const Mapping& MappingTable::add(const StoredMapping& stored) {
     Mapping mapping;
-    mapping.key = {stored.client, stored.name};
+    mapping.key = {stored.client, stored.options.name};
     mapping.source = wire::MappingSource::admin;
-    mapping.wanted_port = stored.tcp;
-    mapping.service = stored.service;
-    mapping.encrypt = stored.encrypt;
+    mapping.options = stored.options;
+    mapping.problem = stored.problem;
     mapping.created_at = stored.created_at;
     mapping.paused = paused_.contains(mapping.key);
-    mapping.port = stored.tcp;
+    mapping.port = stored.options.endpoint.ports.first;
     if (const auto assigned = assigned_ports_.find(mapping.key);
-        stored.tcp == 0 && assigned != assigned_ports_.end())
+        stored.options.endpoint.port_is_chosen() && assigned != assigned_ports_.end())
         mapping.port = assigned->second;
     auto& placed = mappings_.insert_or_assign(mapping.key, std::move(mapping)).first->second;
     refresh(placed);
@@ -168,7 +164,8 @@ void MappingTable::declare(const SeatKey& seat, const std::vector<wire::MappingS
 // Errors only when the mapping cannot stand in the table at all; one that cannot listen stands there as
 // refused.
 Status MappingTable::take_spec(const SeatKey& seat, const wire::MappingSpec& spec) {
-    if (auto ok = check_spec(spec); !ok) return ok;
+    auto options = from_spec(spec);
+    if (!options) return pass(std::move(options.error()));
     const MappingKey key{seat.client, spec.name};
     const auto found = mappings_.find(key);
     if (found == mappings_.end()) {
@@ -178,7 +175,8 @@ Status MappingTable::take_spec(const SeatKey& seat, const wire::MappingSpec& spe
         mapping.slot = seat.slot;
         mapping.created_at = std::chrono::system_clock::now();
         mapping.paused = paused_.contains(key);
-        apply_spec(mappings_.emplace(key, std::move(mapping)).first->second, spec);
+        apply(mappings_.emplace(key, std::move(mapping)).first->second, std::move(*options),
+              spec.preferred_port);
         return {};
     }
     auto& existing = found->second;
@@ -195,18 +193,18 @@ Status MappingTable::take_spec(const SeatKey& seat, const wire::MappingSpec& spe
                         spec.name);
         existing.slot = seat.slot;
     }
-    apply_spec(existing, spec);
+    apply(existing, std::move(*options), spec.preferred_port);
     return {};
 }
 
-void MappingTable::apply_spec(Mapping& mapping, const wire::MappingSpec& spec) {
+void MappingTable::apply(Mapping& mapping, MappingOptions options, Port preferred_port) {
     // A port the client asked for and one the server chose are different wishes, even if the number is the
     // same.
-    if (mapping.wanted_port != spec.tcp) mapping.listener.reset();
-    mapping.wanted_port = spec.tcp;
-    mapping.service = spec.service;
-    mapping.encrypt = spec.encrypt;
-    if (!mapping.listener) mapping.port = spec.tcp != 0 ? spec.tcp : spec.preferred_port;
+    if (mapping.options.endpoint != options.endpoint) mapping.listener.reset();
+    mapping.options = std::move(options);
+    if (mapping.listener) mapping.listener->set_keepalive(mapping.options.keepalive);
+    const auto& endpoint = mapping.options.endpoint;
+    if (!mapping.listener) mapping.port = endpoint.port_is_chosen() ? preferred_port : endpoint.ports.first;
     mapping.refusal.reset();
     refresh(mapping);
 }
@@ -261,7 +259,8 @@ Presence MappingTable::presence_of(const SeatKey& seat) const {
 }
 
 void MappingTable::refresh(Mapping& mapping) {
-    mapping.route->set({mapping.key, seat_of(mapping), mapping.service, mapping.encrypt, mapping.counters});
+    mapping.route->set({mapping.key, seat_of(mapping), mapping.options, to_string(mapping.options.service),
+                        mapping.counters});
     const auto presence = presence_of(seat_of(mapping));
     const bool wanted = !closed_ && !mapping.paused && !mapping.refusal && presence != Presence::gone;
     if (!wanted) mapping.listener.reset();
@@ -284,89 +283,6 @@ void MappingTable::refresh(Mapping& mapping) {
         mapping.state = MappingState::listening;
     else
         mapping.state = presence == Presence::away ? MappingState::waiting : MappingState::offline;
-}
-
-Status MappingTable::open(Mapping& mapping) {
-    if (mapping.wanted_port != 0) {
-        if (auto ok = check_port(mapping.key, mapping.source, mapping.wanted_port); !ok) return ok;
-        return open_on(mapping, mapping.wanted_port);
-    }
-    for (const Port port : candidates(mapping)) {
-        if (!check_port(mapping.key, wire::MappingSource::client, port) || !open_on(mapping, port)) continue;
-        auto& assigned = assigned_ports_[mapping.key];
-        if (assigned != port) {
-            assigned = port;
-            hooks_.on_port_chosen(mapping.key, port);
-        }
-        return {};
-    }
-    return fail(Errc::limit,
-                "no free public port was found among those that the server's allow_ports permits");
-}
-
-Status MappingTable::open_on(Mapping& mapping, Port port) {
-    auto listener = PublicListener::open(
-        workers_, rules_.bind, port, log_,
-        [route = mapping.route, on_visitor = hooks_.on_visitor](net::Worker& worker, net::Accepted accepted) {
-            on_visitor(worker, route->get(), std::move(accepted));
-        });
-    if (!listener) return pass(std::move(listener.error()));
-    mapping.listener = std::move(*listener);
-    mapping.port = port;
-    log_.info("mapping listening", {{"mapping", mapping.key.name},
-                                    {"client", mapping.key.client},
-                                    {"public", public_address(port)},
-                                    {"service", mapping.service},
-                                    {"encrypt", mapping.encrypt}});
-    return {};
-}
-
-Status MappingTable::check_port(const MappingKey& key, wire::MappingSource source, Port port) const {
-    if (rules_.is_tunnel_port(port))
-        return fail(Errc::conflict, "port {} is the server's own tunnel port: choose another public port",
-                    port);
-    for (const auto& [other_key, other] : mappings_) {
-        const bool holds = other.wanted_port == port || (other.listener && other.port == port);
-        if (other_key != key && holds && !(other.wanted_port == port && other.refusal && !other.listener))
-            return fail(Errc::conflict,
-                        "port {} is taken by the mapping \"{}\" of the client \"{}\": choose another port",
-                        port, other_key.name, other_key.client);
-    }
-    const bool allowed = std::any_of(rules_.allow_ports.begin(), rules_.allow_ports.end(),
-                                     [port](const PortRange& range) { return range.contains(port); });
-    if (source == wire::MappingSource::client && !allowed) {
-        std::vector<std::string> ranges;
-        for (const auto& range : rules_.allow_ports) ranges.push_back(tunnel::to_string(range));
-        return fail(Errc::not_allowed,
-                    "port {} is not among the ports that the server lets clients take ({}): choose one of "
-                    "those, or have the "
-                    "server's admin change allow_ports or add the mapping with tunnelctl",
-                    port, fmt::join(ranges, ", "));
-    }
-    return {};
-}
-
-// The port it had before, then ones drawn from what is allowed.
-std::vector<Port> MappingTable::candidates(const Mapping& mapping) const {
-    constexpr int draws = 200;
-    std::vector<Port> ports;
-    if (mapping.port != 0) ports.push_back(mapping.port);
-    if (const auto assigned = assigned_ports_.find(mapping.key); assigned != assigned_ports_.end())
-        ports.push_back(assigned->second);
-    std::uint64_t total = 0;
-    for (const auto& range : rules_.allow_ports) total += range.last - range.first + 1U;
-    for (int i = 0; total > 0 && i < draws; ++i) {
-        auto at = random_u64() % total;
-        for (const auto& range : rules_.allow_ports) {
-            const std::uint64_t size = range.last - range.first + 1U;
-            if (at < size) {
-                ports.push_back(static_cast<Port>(range.first + at));
-                break;
-            }
-            at -= size;
-        }
-    }
-    return ports;
 }
 
 Result<MappingKey> MappingTable::find(const std::string& name, const std::string& client) const {
@@ -394,10 +310,20 @@ std::vector<wire::MappingState> MappingTable::states_for(const SeatKey& seat) co
     std::vector<wire::MappingState> states;
     for (const auto& [key, mapping] : mappings_) {
         if (seat_of(mapping) != seat) continue;
-        wire::MappingState state{
-            key.name, mapping.source, mapping.service, mapping.port, "", mapping.encrypt, "", "", ""};
+        const auto& options = mapping.options;
+        wire::MappingState state{key.name,
+                                 mapping.source,
+                                 to_string(options.service),
+                                 mapping.port,
+                                 "",
+                                 options.encrypt,
+                                 "",
+                                 "",
+                                 "",
+                                 std::string(options.endpoint.kind()),
+                                 options_summary(options)};
         state.state = mapping.state == MappingState::waiting ? "listening" : to_string(mapping.state);
-        if (mapping.listener) state.public_address = public_address(mapping.port);
+        if (mapping.listener) state.public_address = public_address(mapping);
         if (mapping.refusal) {
             state.error_code = tunnel::to_string(mapping.refusal->code);
             state.error = mapping.refusal->message;
@@ -409,8 +335,9 @@ std::vector<wire::MappingState> MappingTable::states_for(const SeatKey& seat) co
     return states;
 }
 
-std::string MappingTable::public_address(Port port) const {
-    return tunnel::to_string(HostPort{rules_.public_host, port});
+std::string MappingTable::public_address(const Mapping& mapping) const {
+    const auto endpoint = mapping.endpoint();
+    return endpoint.port_is_chosen() ? std::string() : server::public_address(rules_, endpoint);
 }
 
 std::size_t MappingTable::count_of(const std::string& client) const {

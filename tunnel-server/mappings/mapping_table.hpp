@@ -12,6 +12,7 @@
 #include "common/core/log.hpp"
 #include "common/net/worker.hpp"
 #include "tunnel-server/listen/public_listener.hpp"
+#include "tunnel-server/mappings/endpoint_rules.hpp"
 #include "tunnel-server/mappings/mapping.hpp"
 #include "tunnel-server/store/store.hpp"
 
@@ -21,12 +22,7 @@ enum class Presence { connected, away, gone };
 
 class MappingTable {
   public:
-    struct Rules {
-        std::vector<IpAddress> bind;
-        std::vector<PortRange> allow_ports;
-        std::function<bool(Port)> is_tunnel_port;
-        std::string public_host;
-    };
+    using Rules = EndpointRules;
     struct Hooks {
         // On a worker: a visitor came to this mapping.
         std::function<void(net::Worker&, std::shared_ptr<const Route>, net::Accepted)> on_visitor;
@@ -68,20 +64,23 @@ class MappingTable {
     const std::map<MappingKey, Mapping>& all() const { return mappings_; }
     // What a seat's client is told of its mappings, those it was refused included.
     std::vector<wire::MappingState> states_for(const SeatKey& seat) const;
-    // "vps.example.com:2222"
-    std::string public_address(Port port) const;
+    // "vps.example.com:2222", a Unix socket's path; empty while no port was chosen.
+    std::string public_address(const Mapping& mapping) const;
     std::size_t count_of(const std::string& client) const;
     // Closes every listener: no visitor is accepted any more.
     void close_all();
 
   private:
     void refresh(Mapping& mapping);
+    static Status check_served(const PublicEndpoint& endpoint);
     Status open(Mapping& mapping);
-    Status open_on(Mapping& mapping, Port port);
-    Status check_port(const MappingKey& key, wire::MappingSource source, Port port) const;
+    Status open_on(Mapping& mapping, const PublicEndpoint& endpoint);
+    Status check_endpoint(const MappingKey& key, wire::MappingSource source,
+                          const PublicEndpoint& endpoint) const;
+    PublicPlace place_of(const PublicEndpoint& endpoint, Seconds keepalive) const;
     std::vector<Port> candidates(const Mapping& mapping) const;
     Status take_spec(const SeatKey& seat, const wire::MappingSpec& spec);
-    void apply_spec(Mapping& mapping, const wire::MappingSpec& spec);
+    void apply(Mapping& mapping, MappingOptions options, Port preferred_port);
     Presence presence_of(const SeatKey& seat) const;
     void forget(std::map<MappingKey, Mapping>::iterator at);
 

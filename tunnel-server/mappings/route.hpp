@@ -6,6 +6,7 @@
 #include <mutex>
 #include <string>
 
+#include "common/mapping/mapping_options.hpp"
 #include "tunnel-server/mappings/mapping_key.hpp"
 
 namespace tunnel::server {
@@ -15,8 +16,8 @@ struct MappingCounters;
 struct Route {
     MappingKey mapping;
     SeatKey seat;
-    std::string service;
-    bool encrypt = true;
+    MappingOptions options;
+    std::string service;  // options.service in words
     std::shared_ptr<MappingCounters> counters;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/core/version.hpp"
+#include "common/mapping/spec.hpp"
 #include "common/net/deadline.hpp"
 #include "common/net/socket.hpp"
 #include "common/tls/login_proof.hpp"
@@ -68,7 +69,8 @@ void Session::log_in(const wire::Login& login) {
     tickets_ = std::make_shared<SessionTickets>(seat_, *data_key);
     events_.on_logged_in(*this);
     place_.leave();
-    channel_.send(wire::LoginAccepted{id_, public_host_, fmt::format("tunnel-server {}", version)});
+    channel_.send(wire::LoginAccepted{id_, public_host_, fmt::format("tunnel-server {}", version),
+                                      known_option_names()});
 }
 
 }  // namespace tunnel::server

@@ -129,7 +129,7 @@ void SessionTable::refuse(Waiting waiting, const std::string& reason) {
     const auto& route = *waiting.visitor.route;
     log_.warn("visitor refused", {{"mapping", route.mapping.name},
                                   {"client", route.mapping.client},
-                                  {"visitor", net::to_text(waiting.visitor.visitor.peer)},
+                                  {"visitor", to_text(waiting.visitor.visitor)},
                                   {"reason", reason}});
     mappings_.note_error(route.mapping, reason);
     route.counters->refused_total += 1;
@@ -143,7 +143,7 @@ void SessionTable::drop_broken(Seat& seat) {
         if (!net::is_broken(visitor.fd.get())) return false;
         log_.info("visitor left", {{"mapping", route->mapping.name},
                                    {"client", route->mapping.client},
-                                   {"visitor", net::to_text(visitor.peer)},
+                                   {"visitor", to_text(visitor)},
                                    {"reason", "it did not wait for a data connection"}});
         return true;
     });

@@ -43,10 +43,14 @@ CREATE TABLE assigned_ports (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
+// All that a mapping's owner said of it: proto/mapping.proto's MappingSpec. NULL in rows of the layout
+// before.
+constexpr std::string_view whole_specs = "ALTER TABLE mappings ADD COLUMN spec BLOB;";
+
 }  // namespace
 
 std::span<const std::string_view> store_migrations() {
-    static constexpr std::array<std::string_view, 1> steps{first_layout};
+    static constexpr std::array<std::string_view, 2> steps{first_layout, whole_specs};
     return steps;
 }
 

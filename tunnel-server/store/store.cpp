@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "common/mapping/spec.hpp"
 #include "common/net/unique_fd.hpp"
 #include "tunnel-server/store/file_lock.hpp"
 #include "tunnel-server/store/schema.hpp"
@@ -93,16 +94,33 @@ Status read_clients(Database& database, StoreSnapshot& snapshot) {
                         });
 }
 
+// Rows that the first layout wrote have no spec.
+Result<wire::MappingSpec> spec_of(const Statement& row) {
+    if (!row.is_null(5)) return wire::decode_mapping_spec(row.blob(5));
+    return wire::MappingSpec{row.text(1), static_cast<Port>(row.integer(2)), row.text(3),
+                             row.integer(4) != 0};
+}
+
 Status read_mappings(Database& database, StoreSnapshot& snapshot) {
     return for_each_row(
         database,
-        "SELECT client, name, tcp, service, encrypt, created_at FROM mappings ORDER BY client, name",
+        "SELECT client, name, tcp, service, encrypt, spec, created_at FROM mappings ORDER BY client, name",
         [&](const Statement& row) -> Status {
+            const auto name = row.text(1);
             const auto tcp = row.integer(2);
-            if (tcp < 0 || tcp > 65535)
-                return damaged(database, fmt::format("port of mapping {}", row.text(1)));
-            snapshot.mappings.push_back({row.text(0), row.text(1), static_cast<Port>(tcp), row.text(3),
-                                         row.integer(4) != 0, from_unix_seconds(row.integer(5))});
+            if (tcp < 0 || tcp > 65535) return damaged(database, fmt::format("port of mapping {}", name));
+            const auto spec = spec_of(row);
+            if (!spec || spec->name != name) return damaged(database, fmt::format("mapping {}", name));
+            StoredMapping mapping;
+            mapping.client = row.text(0);
+            mapping.created_at = from_unix_seconds(row.integer(6));
+            auto options = from_spec(*spec);
+            if (options)
+                mapping.options = std::move(*options);
+            else
+                mapping.problem = options.error().message;
+            mapping.options.name = name;
+            snapshot.mappings.push_back(std::move(mapping));
             return {};
         });
 }
@@ -233,21 +251,26 @@ Status Store::set_client_key(std::string_view name, const StoredKey& stored_key)
 }
 
 Status Store::add_mapping(const StoredMapping& mapping) {
+    const auto spec = to_spec(mapping.options);
+    const auto bytes = wire::encode(spec);
+    // The spec counts; the columns beside it are for people who look into the file.
     auto added = impl_->change_durably(
-        "INSERT INTO mappings (client, name, tcp, service, encrypt, created_at) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO mappings (client, name, tcp, service, encrypt, created_at, spec) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
         [&](Statement& statement) {
             statement.bind(1, mapping.client)
-                .bind(2, mapping.name)
-                .bind(3, std::int64_t{mapping.tcp})
-                .bind(4, mapping.service)
-                .bind(5, std::int64_t{mapping.encrypt ? 1 : 0})
-                .bind(6, unix_seconds(mapping.created_at));
+                .bind(2, spec.name)
+                .bind(3, std::int64_t{spec.tcp})
+                .bind(4, spec.service)
+                .bind(5, std::int64_t{spec.encrypt ? 1 : 0})
+                .bind(6, unix_seconds(mapping.created_at))
+                .bind(7, BytesView(bytes));
         });
     if (!added && added.error().code == Errc::exists)
         return fail(Errc::exists,
                     "client \"{}\" has a mapping \"{}\" already: choose another name, or remove it "
                     "first",
-                    mapping.client, mapping.name);
+                    mapping.client, mapping.options.name);
     if (!added && added.error().code == Errc::not_found) return pass(no_client(mapping.client));
     if (!added) return pass(std::move(added.error()));
     return {};

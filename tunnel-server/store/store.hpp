@@ -23,6 +23,7 @@
 #include "common/core/bytes.hpp"
 #include "common/core/clock.hpp"
 #include "common/core/result.hpp"
+#include "common/mapping/mapping_options.hpp"
 
 namespace tunnel::server {
 
@@ -41,11 +42,11 @@ struct StoredClient {
 // A mapping that the admin made. Those a client declares live in the client's config and are not kept here.
 struct StoredMapping {
     std::string client;
-    std::string name;
-    Port tcp = 0;         // public port, 0: the server chooses
-    std::string service;  // host:port at the client
-    bool encrypt = true;
+    MappingOptions options;
     WallTime created_at;
+    // A sentence when its options were written by another release and cannot be used as they stand; options
+    // then has the name alone.
+    std::string problem{};
     bool operator==(const StoredMapping&) const = default;
 };
 

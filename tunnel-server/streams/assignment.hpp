@@ -7,6 +7,7 @@
 #include "common/net/asio.hpp"
 #include "common/net/socket.hpp"
 #include "common/net/unique_fd.hpp"
+#include "common/net/unix_socket.hpp"
 #include "tunnel-server/mappings/mapping.hpp"
 #include "tunnel-server/mappings/route.hpp"
 
@@ -16,6 +17,11 @@ struct Visitor {
     net::UniqueFd fd;
     net::tcp::endpoint peer;
 };
+
+// "203.0.113.7:50312", or who it is on a Unix socket, whose peers have no address.
+inline std::string to_text(const Visitor& visitor) {
+    return visitor.peer.port() == 0 ? net::unix_peer_to_text(visitor.fd.get()) : net::to_text(visitor.peer);
+}
 
 // A visitor for whom there is no data connection yet.
 struct WaitingVisitor {

@@ -33,8 +33,19 @@ struct Heads {
 
 wire::StreamOpen stream_open(const Assignment& assignment) {
     const auto& [route, visitor, moves, was_waiting] = assignment.visitor;
-    return {assignment.id,  route->mapping.name,        route->service,
-            route->encrypt, net::to_text(visitor.peer), net::to_text(net::local_of(visitor.fd.get()))};
+    const auto& options = route->options;
+    wire::StreamOpen open{
+        assignment.id,    route->mapping.name, route->service, options.encrypt, to_text(visitor), "", 0,
+        options.keepalive};
+    if (options.endpoint.is_unix()) {
+        open.local = public_url("unix", options.endpoint.path);
+        return open;
+    }
+    const auto local = net::local_of(visitor.fd.get());
+    open.local = net::to_text(local);
+    if (options.endpoint.size() > 1)
+        open.port_offset = static_cast<Port>(local.port() - options.endpoint.ports.first);
+    return open;
 }
 
 Result<Heads> make_heads(net::Worker& worker, const ReadyConnection& data, const wire::StreamOpen& stream) {
@@ -149,7 +160,7 @@ void move_on(const net::Worker& worker, const StreamHooks& hooks, WaitingVisitor
     ++visitor.moves;
     worker.log().info("visitor moved", {{"mapping", visitor.route->mapping.name},
                                         {"client", visitor.route->mapping.client},
-                                        {"visitor", net::to_text(visitor.visitor.peer)},
+                                        {"visitor", to_text(visitor.visitor)},
                                         {"reason", reason}});
     hooks.on_unanswered(std::move(visitor));
 }
@@ -190,6 +201,9 @@ void serve_visitor(net::Worker& worker, Assignment assignment, const StreamHooks
         worker.relays().add({assignment.id, visitor.route->mapping.client, open.mapping, open.visitor,
                              open.encrypt, std::chrono::system_clock::now()},
                             std::move(visitor.visitor.fd), std::move(assignment.data.fd), std::move(records));
+    const auto& options = visitor.route->options;
+    if (options.endpoint.is_unix()) relay.set_outer_is_unix();
+    worker.relays().limit(assignment.id, {options.times.idle_timeout, options.times.lifetime});
     auto answer = std::make_unique<AnswerReader>(relay, worker.executor(), visitor.moves < most_moves);
     if (!open.encrypt) answer->head_opener = std::move(heads->records.opener);
     worker.relays().run(assignment.id, std::move(answer),

@@ -15,9 +15,10 @@ namespace tunnel::ctl {
 
 using Json = nlohmann::ordered_json;
 
-// Where a column is seen by people. JSON has them all.
+// Where a column is seen by people. JSON has all but sums.
 enum class Seen {
     everywhere,  // in lists and in details
+    in_lists,    // in lists only, where it sums up what details and JSON tell one by one
     in_details,  // in the view of one thing only
     in_json,     // nowhere else
 };
@@ -42,17 +43,22 @@ std::string cell(const Column<Row>& column, const Row& row, WallTime now) {
     return text.empty() ? "-" : text;
 }
 
+template <class Row>
+bool in_list(const Column<Row>& column) {
+    return column.seen == Seen::everywhere || column.seen == Seen::in_lists;
+}
+
 template <class Row, class Rows>
 std::string to_table(const Columns<Row>& columns, const Rows& rows, WallTime now) {
     std::vector<TableColumn> heads;
     for (const auto& column : columns) {
-        if (column.seen == Seen::everywhere) heads.push_back({column.title, column.align});
+        if (in_list(column)) heads.push_back({column.title, column.align});
     }
     std::vector<std::vector<std::string>> lines;
     for (const auto& row : rows) {
         auto& line = lines.emplace_back();
         for (const auto& column : columns) {
-            if (column.seen == Seen::everywhere) line.push_back(cell(column, row, now));
+            if (in_list(column)) line.push_back(cell(column, row, now));
         }
     }
     return align_table(heads, lines);
@@ -63,7 +69,7 @@ template <class Row>
 std::string to_details(const Columns<Row>& columns, const Row& row, WallTime now) {
     std::string details;
     for (const auto& column : columns) {
-        if (column.seen == Seen::in_json) continue;
+        if (column.seen == Seen::in_json || column.seen == Seen::in_lists) continue;
         for (const char c : column.title)
             details += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
         details += ": " + cell(column, row, now) + '\n';
@@ -74,7 +80,9 @@ std::string to_details(const Columns<Row>& columns, const Row& row, WallTime now
 template <class Row>
 Json to_json(const Columns<Row>& columns, const Row& row) {
     auto object = Json::object();
-    for (const auto& column : columns) object[column.key] = column.json(row);
+    for (const auto& column : columns) {
+        if (column.seen != Seen::in_lists) object[column.key] = column.json(row);
+    }
     return object;
 }
 

@@ -10,6 +10,7 @@
 
 #include "common/core/clock.hpp"
 #include "common/core/result.hpp"
+#include "common/mapping/from_flags.hpp"
 #include "proto/admin.pb.h"
 #include "tunnel-server/tunnelctl/columns.hpp"
 #include "tunnel-server/tunnelctl/socket_path.hpp"
@@ -43,9 +44,7 @@ struct CommandLine {
     std::string name;
     std::string client;
     std::string expires;
-    std::string tcp;
-    std::string to;
-    bool no_encrypt = false;
+    MappingFlags options;
     std::string mapping;
     std::string id;
 

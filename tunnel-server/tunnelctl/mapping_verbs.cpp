@@ -1,7 +1,6 @@
 // mapping add | list | show | pause | resume | remove
 
-#include "common/config/mapping_options.hpp"
-#include "common/core/address.hpp"
+#include "common/mapping/spec.hpp"
 #include "tunnel-server/tunnelctl/command_line.hpp"
 #include "tunnel-server/tunnelctl/views.hpp"
 
@@ -24,20 +23,19 @@ Result<Action> add(const CommandLine& line) {
     if (mapping->client.empty())
         return fail(Errc::invalid, "whose mapping is \"{}\"? Name the client with --client CLIENT",
                     mapping->name);
-    const auto tcp = parse_port(line.tcp, PortZero::allowed);
-    if (!tcp) return fail(Errc::invalid, "--tcp: {}", tcp.error().message);
-    auto service = config::parse_service(line.to);
-    if (!service) return fail(Errc::invalid, "--to: {}", service.error().message);
-    const config::MappingOptions options{mapping->name, *tcp, *service, !line.no_encrypt};
-    if (auto checked = config::check_mapping(options); !checked) return pass(std::move(checked.error()));
+    if (!line.options.has_endpoint())
+        return fail(
+            Errc::invalid,
+            "where do the visitors of \"{}\" come? Name it with --tcp PORT (0: the server chooses), or "
+            "with --unix PATH",
+            mapping->name);
+    const auto options = line.options.read(mapping->name);
+    if (!options) return pass(options.error());
 
     Action action;
     auto& request = *action.request.mutable_mapping_add();
-    request.set_name(options.name);
     request.set_client(mapping->client);
-    request.set_tcp(options.tcp);
-    request.set_service(to_string(options.service));
-    request.set_encrypt(options.encrypt);
+    wire::fill(*request.mutable_spec(), to_spec(*options));
     action.answer = AdminResponse::kMapping;
     action.show = [](const AdminResponse& answer, Output& output) {
         if (output.form == Form::json)
@@ -104,14 +102,7 @@ void add_mapping_verbs(CLI::App& app, CommandLine& line) {
         noun, line,
         {"add", "Make a mapping", "tunnelctl mapping add ssh --client home --tcp 2222 --to 127.0.0.1:22"},
         add));
-    adding->add_option("--tcp", line.tcp, "The public port, 0: the server chooses")
-        ->type_name("PORT")
-        ->required();
-    adding->add_option("--to", line.to, "The service as the client's host reaches it")
-        ->type_name("HOST:PORT")
-        ->required();
-    adding->add_flag("--no-encrypt", line.no_encrypt,
-                     "Send its bytes as they are; only for services that encrypt themselves, such as SSH");
+    line.options.add_to(*adding, "--to");
     add_verb(noun, line, {"list", "List the mappings", "tunnelctl mapping list"}, list);
     name(add_verb(
         noun, line,

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "common/mapping/option_table.hpp"
+
 namespace tunnel::ctl {
 
 namespace {
@@ -67,6 +69,46 @@ Column<Row> age_column(std::string title, std::string key, std::int64_t (Row::*g
             [get](const Row& row) { return json_time((row.*get)()); }};
 }
 
+// What is not by default and has no column of its own; options that only a newer server knows are among it.
+Column<proto::MappingInfo> options_column() {
+    const auto text = [](const proto::MappingInfo& row, WallTime) {
+        std::vector<std::string> parts;
+        for (const auto& given : row.spec().options()) {
+            const auto* option = find_mapping_option(given.name());
+            if (option == nullptr || option->role == MappingOption::Role::other)
+                parts.push_back(fmt::format("{}={}", given.name(), given.value()));
+        }
+        return fmt::format("{}", fmt::join(parts, ","));
+    };
+    return {"OPTIONS", "options", Seen::in_lists, Align::left, text, [](const auto&) { return Json(); }};
+}
+
+// The values of an option in force.
+std::vector<std::string> values_of(const MappingOption& option, const proto::MappingInfo& row) {
+    std::vector<std::string> values;
+    for (const auto& given : row.spec().options()) {
+        if (given.name() == option.name) values.push_back(given.value());
+    }
+    return values.empty() ? option.print(MappingOptions()) : values;
+}
+
+Column<proto::MappingInfo> option_column(const MappingOption& option) {
+    using Kind = MappingOption::Kind;
+    std::string title(option.name);
+    for (auto& c : title) c = c == '_' ? ' ' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    const auto text = [&option](const proto::MappingInfo& row, WallTime) {
+        return fmt::format("{}", fmt::join(values_of(option, row), ", "));
+    };
+    const auto json = [&option](const proto::MappingInfo& row) {
+        const auto values = values_of(option, row);
+        if (option.kind == Kind::list) return Json(values);
+        if (values.empty()) return Json();
+        const bool flag = option.kind == Kind::on || option.kind == Kind::off;
+        return flag ? Json(values.front() == "true") : Json(values.front());
+    };
+    return {std::move(title), std::string(option.name), Seen::in_details, Align::left, text, json};
+}
+
 }  // namespace
 
 Columns<proto::ClientInfo> client_columns() {
@@ -97,6 +139,7 @@ Columns<proto::MappingInfo> mapping_columns() {
         text_column("PUBLIC ADDRESS", "public_address", &Row::public_address),
         text_column("SERVICE", "service", &Row::service),
         flag_column("ENCRYPT", "encrypt", &Row::encrypt),
+        options_column(),
         number_column("VISITORS", "visitors", &Row::visitors),
         number_column("VISITORS TOTAL", "visitors_total", &Row::visitors_total, Seen::in_details),
         bytes_column("BYTES IN", "bytes_in", &Row::bytes_in),
@@ -108,6 +151,9 @@ Columns<proto::MappingInfo> mapping_columns() {
         text_column("LAST ERROR", "last_error", &Row::last_error, Seen::in_details),
         age_column("LAST ERROR AT", "last_error_at", &Row::last_error_at, Seen::in_json),
     };
+    for (const auto& option : mapping_option_table()) {
+        if (option.role == MappingOption::Role::other) columns.push_back(option_column(option));
+    }
     for (auto& column : columns) {
         if (column.key == "public_address")
             column.text = [](const Row& row, WallTime) { return public_url(row); };
@@ -193,7 +239,7 @@ Columns<proto::StatusInfo> status_columns() {
 
 std::string public_url(const proto::MappingInfo& mapping) {
     if (mapping.public_address().empty()) return {};
-    return fmt::format("{}://{}", mapping.protocol(), mapping.public_address());
+    return tunnel::public_url(mapping.protocol(), mapping.public_address());
 }
 
 std::string summary(const proto::MappingInfo& mapping) {

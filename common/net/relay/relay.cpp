@@ -33,6 +33,10 @@ std::string_view to_string(RelayEnd end) {
             return "unanswered";
         case RelayEnd::dead_peer:
             return "dead_peer";
+        case RelayEnd::idle:
+            return "idle";
+        case RelayEnd::lifetime:
+            return "lifetime";
         case RelayEnd::closed:
             return "closed";
         case RelayEnd::drained:
@@ -109,14 +113,16 @@ void Relay::run_prologue() {
 // The data connection is the right one: what was looked at is taken, and the other direction goes on.
 void Relay::settle() {
     if (!std::exchange(tentative_, false)) return;
-    // Of TCP, MSG_TRUNC drops bytes without copying them (tcp(7)).
-    // Were fewer dropped than were sent on, the service would get some of them twice.
-    const auto taken = peeked_ == 0 ? 0
-                                    : ::recv(outer_.fd.get(), resources_.scratch.in.data(), peeked_,
-                                             MSG_TRUNC | MSG_DONTWAIT);
-    if (taken != static_cast<ssize_t>(std::exchange(peeked_, 0))) {
-        fail_at(outer_, taken < 0 ? errno : EIO);
-        return;
+    // Of TCP, MSG_TRUNC drops bytes without copying them (tcp(7)); of a Unix socket it copies, and may end
+    // early. Were fewer dropped than were sent on, the service would get some of them twice.
+    while (peeked_ > 0) {
+        const auto taken =
+            ::recv(outer_.fd.get(), resources_.scratch.in.data(), peeked_, MSG_TRUNC | MSG_DONTWAIT);
+        if (taken <= 0) {
+            fail_at(outer_, taken < 0 ? errno : EIO);
+            return;
+        }
+        peeked_ -= static_cast<std::size_t>(taken);
     }
     outward_in_.readable = true;
     if (!outward_in_.stuck) pump(outward_in_);

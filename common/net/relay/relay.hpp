@@ -98,6 +98,11 @@ class Relay {
     // Ends it; done is then called with this reason, unless the relay has ended already.
     void abort(RelayEnd reason, std::string detail = {});
 
+    // Before start(): the outer socket is a Unix socket (unix(7)). A short read does not mean that it is
+    // empty, since a message with descriptors ends one; and its peer sees an end where TCP would show a
+    // reset.
+    void set_outer_is_unix() { outer_.hung_up = true; }
+
     std::uint64_t from_outer() const { return outward_in_.moved; }
     std::uint64_t to_outer() const { return data_in_.moved; }
     int data_fd() const { return data_.fd.get(); }

@@ -16,6 +16,8 @@ enum class RelayEnd {
     no_answer,     // the client did not answer the stream in time
     unanswered,    // the data connection broke before the client answered; the visitor may have another one
     dead_peer,     // the other end of the data connection answers nothing
+    idle,          // no byte in either direction for as long as its mapping allows
+    lifetime,      // it lasted as long as its mapping allows
     closed,        // an administrator ended it, or its mapping or client went away
     drained,       // the program ends and the drain time is over
 };

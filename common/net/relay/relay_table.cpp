@@ -13,9 +13,32 @@ Relay& RelayTable::add(RelayLabel label, UniqueFd outer, UniqueFd data, std::opt
 
 void RelayTable::run(ConnectionId id, std::unique_ptr<RelayPrologue> prologue, Done done) {
     running_.at(id).relay.start(std::move(prologue), [this, id, done = std::move(done)](RelayResult result) {
+        if (!limited_.empty()) limited_.erase(id);
         const auto ended = running_.extract(id);
         done(ended.mapped().label, std::move(result));
     });
+}
+
+void RelayTable::limit(ConnectionId id, RelayLimits limits) {
+    if (limits.idle == Millis(0) && limits.lifetime == Millis(0)) return;
+    const auto now = Clock::now();
+    limited_[id] = {limits, now, now};
+}
+
+void RelayTable::end_overdue(TimePoint now) {
+    for (auto& [id, limited] : limited_) {
+        auto& relay = running_.at(id).relay;
+        const auto& limits = limited.limits;
+        const auto moved = relay.from_outer() + relay.to_outer();
+        if (moved != limited.moved) {
+            limited.moved = moved;
+            limited.moved_at = now;
+        }
+        if (limits.lifetime > Millis(0) && now - limited.started >= limits.lifetime)
+            relay.abort(RelayEnd::lifetime, fmt::format("it lasted {}", format_duration(limits.lifetime)));
+        else if (limits.idle > Millis(0) && now - limited.moved_at >= limits.idle)
+            relay.abort(RelayEnd::idle, fmt::format("no byte for {}", format_duration(limits.idle)));
+    }
 }
 
 std::vector<RelaySnapshot> RelayTable::list() const {

@@ -31,6 +31,12 @@ struct RelaySnapshot {
     std::uint64_t bytes_out = 0;  // to the visitor
 };
 
+// How long a relay may last; 0: as long as it likes.
+struct RelayLimits {
+    Millis idle{0};      // without a byte in either direction
+    Millis lifetime{0};  // in all
+};
+
 class RelayTable {
   public:
     explicit RelayTable(RelayResources resources) : resources_(resources) {}
@@ -38,6 +44,8 @@ class RelayTable {
     // Lists a relay of these sockets, which run() has to start in the same turn.
     Relay& add(RelayLabel label, UniqueFd outer, UniqueFd data, std::optional<RecordLayers> records);
     // `done` is called when the relay has ended and is no longer listed.
+    // Of a relay that is listed. Kept to by end_overdue().
+    void limit(ConnectionId id, RelayLimits limits);
     using Done = std::function<void(const RelayLabel&, RelayResult)>;
     void run(ConnectionId id, std::unique_ptr<RelayPrologue> prologue, Done done);
 
@@ -50,6 +58,9 @@ class RelayTable {
     void abort_of(const std::string& client, const std::string& mapping, RelayEnd reason);
     // Ends the relays whose data connection's other end has not answered for `timeout`.
     void abort_dead(Millis timeout);
+    // Ends those that are beyond their limits. To be called now and then; how often is how exactly they are
+    // kept to. Costs nothing when no relay has any.
+    void end_overdue(TimePoint now);
 
   private:
     struct Running {
@@ -60,8 +71,16 @@ class RelayTable {
         RelayLabel label;
         Relay relay;
     };
+    // Apart from Running, so that a relay without limits pays nothing for them.
+    struct Limited {
+        RelayLimits limits;
+        TimePoint started;
+        TimePoint moved_at;  // when a byte was last seen to have moved
+        std::uint64_t moved = 0;
+    };
     RelayResources resources_;
     std::unordered_map<ConnectionId, Running> running_;
+    std::unordered_map<ConnectionId, Limited> limited_;
 };
 
 }  // namespace tunnel::net

@@ -1,8 +1,10 @@
 #include "tests/integration/support/peer.hpp"
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include <cerrno>
 #include <ostream>
@@ -25,6 +27,13 @@ sockaddr_in loopback(Port port) {
     return address;
 }
 
+sockaddr_un local(const std::string& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    return address;
+}
+
 [[noreturn]] void throw_errno(const std::string& what) {
     throw std::system_error(errno, std::generic_category(), what);
 }
@@ -37,9 +46,9 @@ void set_time_limits(int fd) {
     (void)::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
 }
 
-Listening bound_to_loopback() {
+Listening bound_to_loopback(Port port = 0) {
     Listening out{net::UniqueFd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)), 0};
-    const auto address = loopback(0);
+    const auto address = loopback(port);
     if (::bind(out.fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
         throw_errno("bind");
     out.port = net::local_of(out.fd.get()).port();
@@ -57,6 +66,23 @@ Peer Peer::connect(Port port) {
     const auto address = loopback(port);
     if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
         throw_errno("connect to port " + std::to_string(port));
+    return Peer(std::move(fd));
+}
+
+Peer Peer::connect_to(const std::string& address, Port port) {
+    net::UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    auto to = loopback(port);
+    if (::inet_pton(AF_INET, address.c_str(), &to.sin_addr) != 1) throw_errno(address);
+    if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0)
+        throw_errno("connect to " + address);
+    return Peer(std::move(fd));
+}
+
+Peer Peer::connect_to_path(const std::string& path) {
+    net::UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const auto address = local(path);
+    if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+        throw_errno("connect to " + path);
     return Peer(std::move(fd));
 }
 
@@ -163,6 +189,37 @@ Bytes pattern(std::size_t size, std::uint64_t seed) {
 Listening listen_on_loopback() {
     auto out = bound_to_loopback();
     if (::listen(out.fd.get(), 1024) != 0) throw_errno("listen");
+    return out;
+}
+
+std::vector<Listening> listen_on_row(std::size_t count) {
+    std::random_device random;
+    for (int tries = 0;; ++tries) {
+        const auto first = static_cast<Port>(10'000 + random() % 20'000);
+        try {
+            std::vector<Listening> row;
+            for (std::size_t i = 0; i < count; ++i) {
+                row.push_back(bound_to_loopback(static_cast<Port>(first + i)));
+                if (::listen(row.back().fd.get(), 1024) != 0) throw_errno("listen");
+            }
+            return row;
+        } catch (const std::system_error&) {
+            if (tries == 1000) throw;
+        }
+    }
+}
+
+PortRange free_row(std::size_t count) {
+    const auto row = listen_on_row(count);
+    return {row.front().port, row.back().port};
+}
+
+Listening listen_on_path(const std::string& path) {
+    Listening out{net::UniqueFd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)), 0};
+    const auto address = local(path);
+    if (::bind(out.fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+        ::listen(out.fd.get(), 1024) != 0)
+        throw_errno("listen on " + path);
     return out;
 }
 

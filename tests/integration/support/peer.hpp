@@ -28,6 +28,9 @@ class Peer {
   public:
     // Connects to 127.0.0.1; throws when nobody listens there.
     static Peer connect(Port port);
+    // Connects to another address of this host, or to a Unix socket.
+    static Peer connect_to(const std::string& address, Port port);
+    static Peer connect_to_path(const std::string& path);
     explicit Peer(net::UniqueFd fd);
 
     // False when the connection broke.
@@ -68,6 +71,12 @@ struct Listening {
     Port port = 0;
 };
 Listening listen_on_loopback();
+// `count` of them, on ports in a row.
+std::vector<Listening> listen_on_row(std::size_t count);
+// A Unix socket; the port is 0.
+Listening listen_on_path(const std::string& path);
+// Ports in a row on which nothing listened a moment ago, below those that the kernel gives away.
+PortRange free_row(std::size_t count);
 // A port that refuses every connection and that nobody else can take meanwhile.
 Listening refuse_on_loopback();
 

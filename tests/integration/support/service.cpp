@@ -4,8 +4,8 @@
 
 namespace tunnel::test {
 
-Service::Service(Handler handler)
-    : handler_(std::move(handler)), listening_(listen_on_loopback()), thread_([this] { accept(); }) {}
+Service::Service(Handler handler, Listening listening)
+    : handler_(std::move(handler)), listening_(std::move(listening)), thread_([this] { accept(); }) {}
 
 Service::~Service() {
     (void)::shutdown(listening_.fd.get(), SHUT_RDWR);

@@ -15,7 +15,7 @@ namespace tunnel::test {
 class Service {
   public:
     using Handler = std::function<void(Peer&)>;
-    explicit Service(Handler handler);
+    explicit Service(Handler handler, Listening listening = listen_on_loopback());
     Service(const Service&) = delete;
     Service& operator=(const Service&) = delete;
     // Interrupts and joins every handler.

@@ -98,12 +98,45 @@ proto::MappingInfo TunnelTest::mapping_add(const std::string& name, const std::s
                                            Port port, const std::string& client) {
     proto::AdminRequest request;
     auto& add = *request.mutable_mapping_add();
-    add.set_name(name);
     add.set_client(client);
-    add.set_service(service);
-    add.set_encrypt(encrypt);
-    add.set_tcp(port);
+    auto& spec = *add.mutable_spec();
+    spec.set_name(name);
+    spec.set_service(service);
+    spec.set_encrypt(encrypt);
+    spec.set_tcp(port);
     return ask(request).mapping();
+}
+
+namespace {
+
+proto::AdminRequest addition(const std::string& name,
+                             const std::vector<std::pair<std::string, std::string>>& words) {
+    proto::AdminRequest request;
+    auto& add = *request.mutable_mapping_add();
+    add.set_client("home");
+    auto& spec = *add.mutable_spec();
+    spec.set_name(name);
+    spec.set_encrypt(true);
+    for (const auto& [word, value] : words) {
+        if (word == "to") {
+            spec.set_service(value);
+            continue;
+        }
+        auto& option = *spec.add_options();
+        option.set_name(word);
+        option.set_value(value);
+    }
+    return request;
+}
+
+}  // namespace
+
+proto::MappingInfo TunnelTest::mapping_add_with(const std::string& name, const Words& words) {
+    return ask(addition(name, words)).mapping();
+}
+
+proto::AdminError TunnelTest::mapping_refused(const std::string& name, const Words& words) {
+    return refused(addition(name, words));
 }
 
 void TunnelTest::mapping_pause(const std::string& name) {

@@ -13,6 +13,7 @@ namespace tunnel::test {
 
 class TunnelTest : public testing::Test {
   protected:
+    using Words = std::vector<std::pair<std::string, std::string>>;
     TunnelTest();
     // Clients first, then the server; prints what both logged when the test failed.
     ~TunnelTest() override;
@@ -35,6 +36,10 @@ class TunnelTest : public testing::Test {
     void client_remove(const std::string& name);
     proto::MappingInfo mapping_add(const std::string& name, const std::string& service, bool encrypt = true,
                                    Port port = 0, const std::string& client = "home");
+    // The same with options by their names in client.toml; `to` among them.
+    proto::MappingInfo mapping_add_with(const std::string& name, const Words& words);
+    // The error of such an addition that is refused.
+    proto::AdminError mapping_refused(const std::string& name, const Words& words);
     void mapping_pause(const std::string& name);
     void mapping_resume(const std::string& name);
     void mapping_remove(const std::string& name);

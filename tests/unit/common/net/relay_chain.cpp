@@ -73,16 +73,17 @@ void RunningRelay::start(std::unique_ptr<RelayPrologue> prologue) {
 std::string ChainPlan::text() const {
     constexpr std::array<std::string_view, 4> ends{"neither end", "the server", "the client", "both ends"};
     return fmt::format(
-        "{}, kernel TLS for {}\n  visitor: {}\n  service: {}\n  outer buffers {}/{}, data buffers {}/{}",
-        mode == Mode::plain ? "plain" : "encrypted", ends[static_cast<std::size_t>(kernel)], visitor.text(),
-        service.text(), outer_buffers.send, outer_buffers.receive, data_buffers.send, data_buffers.receive);
+        "{}, {}, kernel TLS for {}\n  visitor: {}\n  service: {}\n  outer buffers {}/{}, data buffers {}/{}",
+        mode == Mode::plain ? "plain" : "encrypted", outer == Family::tcp ? "TCP" : "Unix sockets",
+        ends[static_cast<std::size_t>(kernel)], visitor.text(), service.text(), outer_buffers.send,
+        outer_buffers.receive, data_buffers.send, data_buffers.receive);
 }
 
 Chain::Chain(TestLoop& used_loop, Lent& lent, ChainPlan chain_plan, Data data)
     : plan(chain_plan),
       loop(used_loop),
-      visitor_leg_(plan.outer_buffers),
-      service_leg_(plan.outer_buffers),
+      visitor_leg_(plan.outer_buffers, plan.outer),
+      service_leg_(plan.outer_buffers, plan.outer),
       server_data_(plan.data_buffers),
       client_data_(data == Data::cut ? std::optional<TcpPair>(plan.data_buffers) : std::nullopt),
       layers_(plan.mode == Mode::encrypted ? std::optional<LayerPair>(std::in_place) : std::nullopt),
@@ -96,6 +97,10 @@ Chain::Chain(TestLoop& used_loop, Lent& lent, ChainPlan chain_plan, Data data)
     if (client_data_) {
         server_end = std::move(server_data_.near);
         client_end = std::move(client_data_->far);
+    }
+    if (plan.outer == Family::local) {
+        server_side.relay().set_outer_is_unix();
+        client_side.relay().set_outer_is_unix();
     }
     visitor.set_peer(service);
     service.set_peer(visitor);

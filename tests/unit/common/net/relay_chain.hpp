@@ -61,6 +61,7 @@ struct ChainPlan {
     KernelEnds kernel = KernelEnds::both;
     PartyPlan visitor;
     PartyPlan service;
+    Family outer = Family::tcp;
     BufferSizes outer_buffers;
     BufferSizes data_buffers;
     std::string text() const;

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <cstring>
 
 #include "common/net/socket.hpp"
 #include "tests/unit/common/net/relay_chain.hpp"
@@ -42,11 +43,28 @@ class PlainAnswer final : public RelayPrologue {
     std::size_t have_ = 0;
 };
 
+void send_with_descriptor(int fd, std::string_view text) {
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof fd)] = {};
+    iovec bytes{const_cast<char*>(text.data()), text.size()};
+    msghdr message{};
+    message.msg_iov = &bytes;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    auto* head = CMSG_FIRSTHDR(&message);
+    head->cmsg_level = SOL_SOCKET;
+    head->cmsg_type = SCM_RIGHTS;
+    head->cmsg_len = CMSG_LEN(sizeof fd);
+    std::memcpy(CMSG_DATA(head), &fd, sizeof fd);
+    EXPECT_EQ(::sendmsg(fd, &message, MSG_NOSIGNAL), static_cast<ssize_t>(text.size()));
+}
+
 class RelayWithPrologue : public testing::TestWithParam<Mode> {
   protected:
     ~RelayWithPrologue() override { EXPECT_EQ(lent_.pipes.leased(), 0u); }
 
-    void start(bool may_move = false) {
+    void start(bool may_move = false, Family outer = Family::tcp) {
+        if (outer == Family::local) outer_ = TcpPair({}, outer);
         std::optional<RecordLayers> layers;
         if (GetParam() == Mode::encrypted) {
             LayerPair pair;
@@ -54,6 +72,7 @@ class RelayWithPrologue : public testing::TestWithParam<Mode> {
             client_ = std::move(pair.client);
         }
         side_.emplace(loop_, lent_, std::move(outer_.far), std::move(data_.far), std::move(layers));
+        if (outer == Family::local) side_->relay().set_outer_is_unix();
         side_->start(std::make_unique<PlainAnswer>(may_move));
         loop_.settle();
     }
@@ -209,6 +228,29 @@ TEST_P(RelayWithPrologue, ADataConnectionThatBreaksBeforeTheAnswerGivesTheVisito
         test::send_all(side_->result()->outer.get(), view_of("hello"));
         EXPECT_EQ(text_of(test::receive_exactly(outer_.near.get(), 5)), "hello");
     }
+}
+
+class RelayWhatWasLookedAt : public RelayWithPrologue {};
+INSTANTIATE_TEST_SUITE_P(, RelayWhatWasLookedAt, testing::Values(Mode::plain, Mode::encrypted),
+                         [](const auto& mode) { return mode.param == Mode::plain ? "Plain" : "Encrypted"; });
+
+// A Unix socket has no MSG_TRUNC, and a message with a descriptor ends a read early.
+TEST_P(RelayWhatWasLookedAt, ReachesTheOtherEndOnceFromAUnixSocket) {
+    start(true, Family::local);
+    test::send_all(outer_.near.get(), view_of("one "));
+    EXPECT_EQ(client_gets(4), "one ");
+    send_with_descriptor(outer_.near.get(), "two ");
+    EXPECT_EQ(client_gets(4), "two ");
+    client_says(ready);
+    client_streams("x");
+    EXPECT_EQ(get(outer_.near.get(), 1), "x");
+    send_with_descriptor(outer_.near.get(), "three ");
+    test::send_all(outer_.near.get(), view_of("four"));
+    EXPECT_EQ(client_gets(6), "three ");
+    EXPECT_EQ(client_gets(4), "four");
+    EXPECT_EQ(side_->relay().from_outer(), 18u);
+    side_->relay().abort(RelayEnd::closed);
+    loop_.run();
 }
 
 TEST_P(RelayWithPrologue, WhatWasLookedAtReachesTheOtherEndOnce) {

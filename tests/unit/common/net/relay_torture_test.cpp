@@ -71,6 +71,7 @@ ChainPlan a_plan(wire::SeededRandom& random) {
     ChainPlan plan;
     plan.mode = random.coin() ? Mode::encrypted : Mode::plain;
     plan.kernel = static_cast<KernelEnds>(random.below(4));
+    plan.outer = random.below(4) == 0 ? Family::local : Family::tcp;
     const bool small_outer = random.below(5) == 0;
     const bool small_data = random.below(5) == 0;
     plan.outer_buffers = buffers(random, small_outer);

@@ -38,7 +38,16 @@ tcp::endpoint loopback(unsigned short port) {
     return {asio::ip::address_v4::loopback(), port};
 }
 
-TcpPair::TcpPair(BufferSizes sizes) {
+TcpPair::TcpPair(BufferSizes sizes, Family family) {
+    if (family == Family::local) {
+        int ends[2] = {-1, -1};
+        EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
+        near = UniqueFd(ends[0]);
+        far = UniqueFd(ends[1]);
+        set_sizes(near.get(), sizes);
+        set_sizes(far.get(), sizes);
+        return;
+    }
     const auto listener = new_socket(loopback(0), 0);
     set_sizes(listener.get(), sizes);  // accepted sockets inherit them, in time for the window's scale
     const auto any = loopback(0);

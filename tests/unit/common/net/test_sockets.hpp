@@ -16,9 +16,11 @@ struct BufferSizes {
     int receive = 0;
 };
 
-// Two connected TCP sockets on loopback, non-blocking.
+enum class Family { tcp, local };
+
+// Two connected TCP sockets on loopback, or two Unix sockets; non-blocking.
 struct TcpPair {
-    explicit TcpPair(BufferSizes sizes = {});
+    explicit TcpPair(BufferSizes sizes = {}, Family family = Family::tcp);
     // `far` as a relay has it.
     void prepare();
     UniqueFd near;

@@ -33,6 +33,12 @@ std::vector<FieldLimit> login_limits() {
          [](M& m, std::size_t n) { m.mutable_login_accepted()->set_public_host(text_of_size(n)); }},
         {"login_accepted.software", 512,
          [](M& m, std::size_t n) { m.mutable_login_accepted()->set_software(text_of_size(n)); }},
+        {"login_accepted.mapping_options", 200,
+         [](M& m, std::size_t n) {
+             for (; n > 0; --n) m.mutable_login_accepted()->add_mapping_options("x");
+         }},
+        {"login_accepted.mapping_option", 512,
+         [](M& m, std::size_t n) { m.mutable_login_accepted()->add_mapping_options(text_of_size(n)); }},
     };
 }
 
@@ -57,6 +63,21 @@ std::vector<FieldLimit> mapping_limits() {
         {"declare.service", 300, [](M& m, std::size_t n) { spec(m).set_service(text_of_size(n)); }},
         {"declare.preferred_port", 65535,
          [=](M& m, std::size_t n) { spec(m).set_preferred_port(number(n)); }},
+        {"declare.options", 1000,
+         [](M& m, std::size_t n) {
+             for (auto& one = spec(m); n > 0; --n) one.add_options()->set_name("x");
+         }},
+        {"declare.options in all", 20'000,
+         [](M& m, std::size_t n) {
+             for (; n > 0;) {
+                 auto& one = spec(m);
+                 for (std::size_t i = 0; i < 1000 && n > 0; ++i, --n) one.add_options()->set_name("x");
+             }
+         }},
+        {"declare.option name", 512,
+         [](M& m, std::size_t n) { spec(m).add_options()->set_name(text_of_size(n)); }},
+        {"declare.option value", 1024,
+         [](M& m, std::size_t n) { spec(m).add_options()->set_value(text_of_size(n)); }},
         {"states.mappings", 2000,
          [](M& m, std::size_t n) {
              for (; n > 0; --n) state(m).set_name("m");
@@ -68,6 +89,8 @@ std::vector<FieldLimit> mapping_limits() {
          [](M& m, std::size_t n) { state(m).set_public_address(text_of_size(n)); }},
         {"states.state", 512, [](M& m, std::size_t n) { state(m).set_state(text_of_size(n)); }},
         {"states.error_code", 512, [](M& m, std::size_t n) { state(m).set_error_code(text_of_size(n)); }},
+        {"states.protocol", 512, [](M& m, std::size_t n) { state(m).set_protocol(text_of_size(n)); }},
+        {"states.options", 512, [](M& m, std::size_t n) { state(m).set_options(text_of_size(n)); }},
         {"states.error", 2048, [](M& m, std::size_t n) { state(m).set_error(text_of_size(n)); }},
         {"objection.mapping", 512,
          [](M& m, std::size_t n) { m.mutable_objection()->set_mapping(text_of_size(n)); }},
@@ -160,12 +183,18 @@ TEST(ControlMessageLimits, AListSentInPiecesIsCountedAsOne) {
 // The largest that config and store let through: 63-byte names, the longest host names, long sentences.
 TEST(ControlMessageLimits, TheLargestHonestMessagesFitTheirFrame) {
     Declare declare;
-    declare.mappings.assign(max_mappings, {text_of_size(63), 65535, text_of_size(max_service), true, 65535});
+    declare.mappings.assign(max_mappings, {text_of_size(63),
+                                           65535,
+                                           text_of_size(max_service),
+                                           true,
+                                           65535,
+                                           {{text_of_size(20), text_of_size(400)}}});
     EXPECT_LE(encode(declare).size(), max_frame_to_server);
     MappingStates states;
-    states.mappings.assign(2 * max_mappings,
-                           {text_of_size(63), MappingSource::admin, text_of_size(max_service), 65535,
-                            text_of_size(260), true, "listening", "not_allowed", text_of_size(300)});
+    states.mappings.assign(
+        2 * max_mappings,
+        {text_of_size(63), MappingSource::admin, text_of_size(max_service), 65535, text_of_size(260), true,
+         "listening", "not_allowed", text_of_size(300), "unix", text_of_size(max_text)});
     EXPECT_LE(encode(states).size(), max_frame_to_client);
     Login login{text_of_size(63), text_of_size(63), ~0ULL, Bytes(proof_size), true, text_of_size(100)};
     EXPECT_LE(encode(login).size(), max_frame_before_login);

@@ -9,16 +9,20 @@ Port random_port(SeededRandom& random) {
 }
 
 MappingSpec random_spec(SeededRandom& random) {
-    return {random.text(max_text), random_port(random), random.text(max_service), random.coin(),
-            random_port(random)};
+    MappingSpec spec{random.text(max_text), random_port(random), random.text(max_service), random.coin(),
+                     random_port(random)};
+    spec.options.resize(random.below(4));
+    for (auto& option : spec.options) option = {random.text(max_text), random.text(max_option_value)};
+    return spec;
 }
 
 MappingState random_state(SeededRandom& random) {
-    return {random.text(max_text),    random.coin() ? MappingSource::admin : MappingSource::client,
-            random.text(max_service), random_port(random),
-            random.text(max_text),    random.coin(),
-            random.text(max_text),    random.text(max_text),
-            random.text(max_sentence)};
+    return {random.text(max_text),     random.coin() ? MappingSource::admin : MappingSource::client,
+            random.text(max_service),  random_port(random),
+            random.text(max_text),     random.coin(),
+            random.text(max_text),     random.text(max_text),
+            random.text(max_sentence), random.text(max_text),
+            random.text(max_text)};
 }
 
 // Mostly few, now and then as many as are allowed.
@@ -49,7 +53,8 @@ ControlMessage random_message(std::size_t kind, SeededRandom& random) {
                          random.number(),       random.bytes(random.below(proof_size + 1)),
                          random.coin(),         random.text(max_text)};
         case 1:
-            return LoginAccepted{SessionId{random.number()}, random.text(max_text), random.text(max_text)};
+            return LoginAccepted{SessionId{random.number()}, random.text(max_text), random.text(max_text),
+                                 std::vector<std::string>(random.below(20), random.text(max_text))};
         case 2:
             return random_declare(random);
         case 3:

@@ -14,9 +14,14 @@ namespace {
 TEST(StreamOpen, RoundTripsWithRandomContents) {
     SeededRandom random;
     for (int round = 0; round < 500; ++round) {
-        const StreamOpen sent{ConnectionId{random.number()}, random.text(max_text),
-                              random.text(max_service),      random.coin(),
-                              random.text(max_text),         random.text(max_text)};
+        const StreamOpen sent{ConnectionId{random.number()},
+                              random.text(max_text),
+                              random.text(max_service),
+                              random.coin(),
+                              random.text(max_text),
+                              random.text(max_text),
+                              static_cast<std::uint32_t>(random.below(65536)),
+                              Seconds(random.below(100'000))};
         const auto received = decode_stream_open(encode(sent));
         ASSERT_TRUE(received) << received.error().message;
         ASSERT_EQ(*received, sent) << "round " << round;

@@ -74,8 +74,9 @@ TEST(AllowRule, DefaultIsLoopbackOnly) {
 }
 
 TEST(AllowRule, TextGoesRoundTrip) {
-    for (const auto* text : {"127.0.0.0/8", "::1", "192.168.1.10:80", "nas.lan:80-90", "nas.lan",
-                             "[fd00::]/8:443", "fd00::/8", "[::1]:22", "0.0.0.0/0", "10.0.0.0/8:1-1024"})
+    for (const auto* text :
+         {"127.0.0.0/8", "::1", "192.168.1.10:80", "nas.lan:80-90", "nas.lan", "[fd00::]/8:443", "fd00::/8",
+          "[::1]:22", "0.0.0.0/0", "10.0.0.0/8:1-1024", "unix:/run/x.sock", "unix:/run/app/*"})
         EXPECT_EQ(to_string(parse_allow_rule(text).value()), text);
     EXPECT_EQ(to_string(parse_allow_rule("[fd00::]/8").value()), "fd00::/8");
     EXPECT_EQ(to_string(parse_allow_rule("[::1]").value()), "::1");

@@ -82,36 +82,41 @@ to = "8080"
     EXPECT_EQ(config.dial_timeout, Millis(500));
     EXPECT_EQ(config.heartbeat, (config::HeartbeatOptions{Seconds(1), Seconds(2)}));
     EXPECT_EQ(config.log, (config::LogOptions{LogLevel::warn, LogFormat::json}));
-    EXPECT_THAT(config.mappings, ElementsAre(config::MappingOptions{"ssh", 2222, {"127.0.0.1", 22}, false},
-                                             config::MappingOptions{"web", 0, {"127.0.0.1", 8080}, true}));
+    EXPECT_THAT(config.mappings, SizeIs(2));
+    EXPECT_EQ(config.mappings[0].name, "ssh");
+    EXPECT_EQ(config.mappings[0].endpoint.ports, (PortRange{2222, 2222}));
+    EXPECT_EQ(to_string(config.mappings[0].service), "127.0.0.1:22");
+    EXPECT_FALSE(config.mappings[0].encrypt);
+    EXPECT_EQ(config.mappings[1], (MappingOptions{"web", {}, *parse_service("8080")}));
     EXPECT_THAT(config.warnings, ElementsAre(HasSubstr("ca_file has no effect")));
 }
 
 TEST(ClientConfig, ReportsEveryProblemAtOnceInTheOrderOfTheFile) {
-    EXPECT_THAT(problems("link = \"tunnel://home\"\n"
-                         "alow = [\"::1\"]\n"
-                         "allow = [\"::1\", \"nas lan\"]\n"
-                         "dial_timeout = \"0s\"\n"
-                         "kernel_tls = \"on\"\n"
-                         "[[mapping]]\n"
-                         "name = \"s s\"\n"
-                         "tcp = 70000\n"
-                         "to = \"x\"\n"
-                         "encrypt = \"no\"\n"
-                         "[[mapping]]\n"
-                         "port = 80\n"),
-                ElementsAre(HasSubstr("c.toml:1:8: link: the join link carries no NAME:SECRET@ part"),
-                            "c.toml:2:1: unknown key \"alow\": did you mean \"allow\"?",
-                            HasSubstr("c.toml:3:17: allow: \"nas lan\" is not an allow rule"),
-                            "c.toml:4:16: dial_timeout: \"0s\" is out of range: write 100ms to 5m",
-                            "c.toml:5:14: kernel_tls: \"on\" is no choice: write auto or off",
-                            HasSubstr("c.toml:7:8: mapping.name: \"s s\" is not a mapping name"),
-                            "c.toml:8:7: mapping.tcp: 70000 is out of range: write 0 to 65535",
-                            HasSubstr("c.toml:9:6: mapping.to: \"x\" is not a service"),
-                            HasSubstr("c.toml:10:11: mapping.encrypt: this is text"),
-                            HasSubstr("c.toml:11:1: this mapping has no name"),
-                            HasSubstr("c.toml:11:1: this mapping has no service"),
-                            HasSubstr("c.toml:12:1: unknown key \"port\" in [mapping]")));
+    EXPECT_THAT(
+        problems("link = \"tunnel://home\"\n"
+                 "alow = [\"::1\"]\n"
+                 "allow = [\"::1\", \"nas lan\"]\n"
+                 "dial_timeout = \"0s\"\n"
+                 "kernel_tls = \"on\"\n"
+                 "[[mapping]]\n"
+                 "name = \"s s\"\n"
+                 "tcp = 70000\n"
+                 "to = \"x\"\n"
+                 "encrypt = \"no\"\n"
+                 "[[mapping]]\n"
+                 "port = 80\n"),
+        ElementsAre(HasSubstr("c.toml:1:8: link: the join link carries no NAME:SECRET@ part"),
+                    "c.toml:2:1: unknown key \"alow\": did you mean \"allow\"?",
+                    HasSubstr("c.toml:3:17: allow: \"nas lan\" is not an allow rule"),
+                    "c.toml:4:16: dial_timeout: \"0s\" is out of range: write 100ms to 5m",
+                    "c.toml:5:14: kernel_tls: \"on\" is no choice: write auto or off",
+                    HasSubstr("c.toml:7:8: mapping.name: \"s s\" is not a mapping name"),
+                    "c.toml:8:7: mapping.tcp: \"70000\" is not a port: write a number from 0 to 65535",
+                    HasSubstr("c.toml:9:6: mapping.to: \"x\" is not a service"),
+                    HasSubstr("c.toml:10:11: mapping.encrypt: this is text"),
+                    HasSubstr("c.toml:11:1: this mapping has no name"),
+                    HasSubstr("c.toml:11:1: this mapping has no service"),
+                    HasSubstr("c.toml:12:1: unknown key \"port\" in [mapping]")));
 }
 
 TEST(ClientConfig, DuplicatesAreReportedAtTheSecond) {
@@ -153,16 +158,19 @@ TEST(ClientConfig, NoProblemQuotesTheSecret) {
     }
 }
 
-TEST(ClientConfig, ServicesOfItsOwnMappingsAreAllowed) {
-    const auto config =
-        good(link_line + "allow = [\"10.0.0.0/8:80\"]\n[[mapping]]\nname = \"a\"\nto = \"nas.lan:22\"\n");
-    const auto nas = *parse_ip("192.168.1.7");
-    EXPECT_TRUE(service_allowed(config, {"nas.lan", 22}, nas));
-    EXPECT_FALSE(service_allowed(config, {"nas.lan", 23}, nas));
-    EXPECT_FALSE(service_allowed(config, {"192.168.1.7", 22}, nas));
-    EXPECT_TRUE(service_allowed(config, {"x", 80}, *parse_ip("10.1.1.1")));
-    EXPECT_FALSE(service_allowed(config, {"127.0.0.1", 22}, *parse_ip("127.0.0.1")))
-        << "an allow list replaces the default";
+TEST(ClientConfig, RangesAndSocketsOfTwoMappingsDoNotMeet) {
+    const auto mapping = [](const std::string& name, const std::string& where, const std::string& to) {
+        return "[[mapping]]\nname = \"" + name + "\"\n" + where + "\nto = \"" + to + "\"\n";
+    };
+    EXPECT_THAT(problems(link_line + mapping("a", "tcp = \"6000-6010\"", "6000-6010") +
+                         mapping("b", "tcp = 6010", "22")),
+                ElementsAre(HasSubstr("c.toml:8:7: mapping.tcp: 6010 is the port of a mapping above")));
+    EXPECT_THAT(
+        problems(link_line + mapping("a", "unix = \"/run/a\"", "1") + mapping("b", "unix = \"/run/a\"", "2")),
+        ElementsAre(HasSubstr("mapping.unix: /run/a is the socket of a mapping above")));
+    EXPECT_THAT(problems(link_line + mapping("a", "tcp = \"192.0.2.1:80\"", "1") +
+                         mapping("b", "tcp = \"192.0.2.2:80\"", "2")),
+                IsEmpty());
 }
 
 class LoadClientConfig : public testing::Test {

@@ -47,11 +47,12 @@ TEST(Samples, ClientTomlHasEveryKeyAndTheDefaults) {
 }
 
 TEST(Keys, AreTheOnesOfTheDocumentation) {
-    EXPECT_THAT(
-        client_config_keys(),
-        testing::ElementsAre("allow", "ca_file", "dial_timeout", "drain", "heartbeat.interval",
-                             "heartbeat.timeout", "kernel_tls", "link", "log.format", "log.level",
-                             "mapping.encrypt", "mapping.name", "mapping.tcp", "mapping.to", "workers"));
+    EXPECT_THAT(client_config_keys(),
+                testing::ElementsAre("allow", "ca_file", "dial_timeout", "drain", "heartbeat.interval",
+                                     "heartbeat.timeout", "kernel_tls", "link", "log.format", "log.level",
+                                     "mapping.encrypt", "mapping.idle_timeout", "mapping.keepalive",
+                                     "mapping.lifetime", "mapping.name", "mapping.tcp", "mapping.to",
+                                     "mapping.udp", "mapping.unix", "workers"));
 }
 
 }  // namespace

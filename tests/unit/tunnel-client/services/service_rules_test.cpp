@@ -76,11 +76,51 @@ TEST(ServiceRules, AnEmptyAllowLeavesTheServerNothing) {
 
 TEST(ServiceRules, WhatIsNoAddressIsRefused) {
     const ServiceRules rules(config_of(R"(["127.0.0.0/8"])"));
-    for (const auto* text : {"", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:99999", "a b:80", "unix:/run/x"}) {
+    for (const auto* text : {"", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:99999", "a b:80", "unix:run/x"}) {
         const auto service = rules.service_for("web", text);
         ASSERT_FALSE(service) << text;
         EXPECT_EQ(service.error().code, Errc::invalid) << text;
     }
+}
+
+TEST(ServiceRules, AVisitorsPlaceInARangeIsItsPlaceInTheServices) {
+    const ServiceRules rules(config_of("[]",
+                                       "[[mapping]]\nname = \"games\"\ntcp = \"6000-6010\"\n"
+                                       "to = \"10.0.0.5:7000-7010\"\n"));
+    EXPECT_EQ(rules.service_for("games", "", 0)->address, (HostPort{"10.0.0.5", 7000}));
+    EXPECT_EQ(rules.service_for("games", "", 10)->address, (HostPort{"10.0.0.5", 7010}));
+    EXPECT_THAT(rules.service_for("games", "", 11).error().message, HasSubstr("has no port for visitors"));
+    EXPECT_TRUE(may_dial(rules, "other", "10.0.0.5:7003", "10.0.0.5")) << "its owner exposes it anyway";
+    EXPECT_FALSE(may_dial(rules, "other", "10.0.0.5:7011", "10.0.0.5"));
+}
+
+TEST(ServiceRules, AnAdminsRangeIsJudgedPortByPort) {
+    const ServiceRules rules(config_of(R"(["192.168.1.10:80-82"])"));
+    EXPECT_TRUE(rules.judge("web", "192.168.1.10:80-82"));
+    EXPECT_THAT(rules.judge("web", "192.168.1.10:80-83").error().message,
+                HasSubstr("does not allow 192.168.1.10:83"));
+    EXPECT_TRUE(rules.judge("web", "nas.lan:80-99")) << "a name is judged when a visitor comes";
+    EXPECT_FALSE(rules.judge("web", "nonsense"));
+}
+
+TEST(ServiceRules, AUnixSocketNeedsARuleThatNamesIt) {
+    const ServiceRules rules(config_of(R"(["0.0.0.0/0", "unix:/run/app/*", "unix:/run/x.sock"])",
+                                       mapping("own", "unix:/run/own.sock")));
+    const auto allowed = [&](const std::string& path) {
+        const auto service = rules.service_for("web", "unix:" + path);
+        EXPECT_EQ(rules.judge("web", "unix:" + path).has_value(), rules.allows_path(*service)) << path;
+        return rules.allows_path(*service);
+    };
+    EXPECT_TRUE(allowed("/run/x.sock"));
+    EXPECT_TRUE(allowed("/run/app/web.sock"));
+    EXPECT_TRUE(allowed("/run/own.sock"));
+    EXPECT_FALSE(allowed("/run/docker.sock"));
+    EXPECT_FALSE(allowed("/run/app/sub/web.sock"));
+    EXPECT_TRUE(rules.service_for("own", "")->is_unix());
+    EXPECT_THAT(rules.judge("web", "unix:/run/docker.sock").error().message,
+                HasSubstr("its owner can add \"unix:/run/docker.sock\" to allow"));
+    EXPECT_FALSE(
+        may_dial(ServiceRules(config_of(R"(["unix:/run/x.sock"])")), "web", "127.0.0.1:80", "127.0.0.1"));
 }
 
 TEST(ServiceRules, TheObjectionNamesTheServiceAndTheRemedy) {

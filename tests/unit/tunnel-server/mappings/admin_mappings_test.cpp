@@ -23,7 +23,7 @@ TEST_F(MappingTableTest, AnAdminsMappingListensWhileItsClientIsConnected) {
 TEST_F(MappingTableTest, CheckNewRefusesWhatAddCouldNotServe) {
     const auto port = free_port();
     const auto check = [&](const std::string& client, const std::string& name, Port tcp) {
-        return table->check_new({client, name, tcp, "127.0.0.1:22", true, WallTime()});
+        return table->check_new(stored(client, name, tcp));
     };
     EXPECT_TRUE(check("home", "ssh", port));
     EXPECT_TRUE(check("home", "ssh", 0));
@@ -47,7 +47,7 @@ TEST_F(MappingTableTest, AllowPortsDoesNotBindTheAdmin) {
     const auto port = free_port();
     allow = {{1024, 1025}};
     table->set_rules(rules());
-    EXPECT_TRUE(table->check_new({"home", "ssh", port, "127.0.0.1:22", true, WallTime()}));
+    EXPECT_TRUE(table->check_new(stored("home", "ssh", port)));
     add("home", "ssh", port);
     declare("home", {});
     EXPECT_EQ(state_of("home", "ssh"), MappingState::listening);
@@ -162,8 +162,9 @@ TEST_F(MappingTableTest, FindsByNameAndAsksWhichWhenSeveralClientsHaveIt) {
 TEST_F(MappingTableTest, LoadsWhatTheStoreKept) {
     const auto port = free_port();
     StoreSnapshot snapshot;
-    snapshot.mappings = {{"home", "ssh", 0, "127.0.0.1:22", true, WallTime()},
-                         {"home", "web", 0, "127.0.0.1:80", false, WallTime()}};
+    snapshot.mappings = {stored("home", "ssh", 0), stored("home", "web", 0), stored("home", "odd", 0)};
+    snapshot.mappings[1].options.encrypt = false;
+    snapshot.mappings[2].problem = "its options are of another release";
     snapshot.paused = {{"home", "web"}};
     snapshot.assigned_ports = {{"home", "ssh", port}};
     table->load(snapshot);
@@ -173,7 +174,9 @@ TEST_F(MappingTableTest, LoadsWhatTheStoreKept) {
     declare("home", {});
     EXPECT_EQ(state_of("home", "ssh"), MappingState::listening);
     EXPECT_EQ(at("home", "ssh").port, port);
-    EXPECT_FALSE(at("home", "web").encrypt);
+    EXPECT_FALSE(at("home", "web").options.encrypt);
+    EXPECT_EQ(state_of("home", "odd"), MappingState::refused);
+    EXPECT_EQ(at("home", "odd").last_error, "its options are of another release");
     EXPECT_TRUE(chosen.empty()) << "a port that is remembered already was told again";
 }
 

@@ -47,8 +47,8 @@ TEST_F(MappingTableTest, AnotherServiceOrEncryptionNeedsNoOtherListener) {
     changed.encrypt = false;
     declare("home", {changed});
     EXPECT_EQ(at("home", "web").listener, listener);
-    EXPECT_EQ(at("home", "web").service, "127.0.0.1:8080");
-    EXPECT_FALSE(at("home", "web").encrypt);
+    EXPECT_EQ(to_string(at("home", "web").options.service), "127.0.0.1:8080");
+    EXPECT_FALSE(at("home", "web").options.encrypt);
     EXPECT_THAT(removed, IsEmpty());
 }
 
@@ -82,7 +82,7 @@ TEST_F(MappingTableTest, TheAdminsNameIsNotTheClientsToTake) {
     add("home", "ssh", 0);
     declare("home", {spec("ssh", 0, "127.0.0.1:9999")});
     EXPECT_EQ(at("home", "ssh").source, wire::MappingSource::admin);
-    EXPECT_EQ(at("home", "ssh").service, "127.0.0.1:22");
+    EXPECT_EQ(to_string(at("home", "ssh").options.service), "127.0.0.1:22");
     const auto states = table->states_for({"home", ""});
     ASSERT_EQ(states.size(), 2u);
     EXPECT_EQ(states[1].error_code, "conflict");
@@ -138,13 +138,13 @@ TEST_F(MappingTableTest, ANameOfAnotherConnectedSessionIsRefusedAndOfAnAbsentOne
     const auto listener = at("home", "web").listener;
     table->set_presence({"home", "web"}, Presence::connected);
     table->declare({"home", "web"}, {spec("web", 0, "127.0.0.1:81")});
-    EXPECT_EQ(at("home", "web").service, "127.0.0.1:22");
+    EXPECT_EQ(to_string(at("home", "web").options.service), "127.0.0.1:22");
     ASSERT_EQ(table->states_for({"home", "web"}).size(), 1u);
     EXPECT_EQ(table->states_for({"home", "web"})[0].error_code, "conflict");
 
     table->set_presence({"home", ""}, Presence::away);
     table->declare({"home", "web"}, {spec("web", 0, "127.0.0.1:81")});
-    EXPECT_EQ(at("home", "web").service, "127.0.0.1:81");
+    EXPECT_EQ(to_string(at("home", "web").options.service), "127.0.0.1:81");
     EXPECT_EQ(at("home", "web").slot, "web");
     EXPECT_EQ(at("home", "web").listener, listener);
     EXPECT_EQ(state_of("home", "web"), MappingState::listening);

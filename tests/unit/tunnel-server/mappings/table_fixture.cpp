@@ -33,6 +33,15 @@ bool bind_and_listen(int fd, Port port) {
 
 }  // namespace
 
+StoredMapping stored(const std::string& client, const std::string& name, Port port) {
+    StoredMapping mapping;
+    mapping.client = client;
+    mapping.options.name = name;
+    mapping.options.endpoint.ports = {port, port};
+    mapping.options.service = *parse_service("127.0.0.1:22");
+    return mapping;
+}
+
 Port free_port() {
     for (int tries = 0; tries < 1000; ++tries) {
         const auto port = static_cast<Port>(10'000 + random_u64() % 20'000);
@@ -94,7 +103,7 @@ void MappingTableTest::declare(const std::string& client, const std::vector<wire
 }
 
 const Mapping& MappingTableTest::add(const std::string& client, const std::string& name, Port port) {
-    return table->add({client, name, port, "127.0.0.1:22", true, WallTime()});
+    return table->add(stored(client, name, port));
 }
 
 MappingKey MappingTableTest::visitor_of(Port port) {

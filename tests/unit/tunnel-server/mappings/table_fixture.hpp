@@ -22,6 +22,9 @@ net::UniqueFd occupy(Port port);
 // Connects from 127.0.0.1; empty when refused.
 net::UniqueFd visit(Port port);
 
+// One of the admin's.
+StoredMapping stored(const std::string& client, const std::string& name, Port port);
+
 class MappingTableTest : public testing::Test {
   protected:
     MappingTableTest();
@@ -52,7 +55,7 @@ class MappingTableTest : public testing::Test {
 };
 
 inline wire::MappingSpec spec(std::string name, Port tcp, std::string service = "127.0.0.1:22") {
-    return {std::move(name), tcp, std::move(service), true, 0};
+    return {std::move(name), tcp, std::move(service), true, 0, {}};
 }
 
 }  // namespace tunnel::server

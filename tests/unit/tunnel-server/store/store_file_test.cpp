@@ -9,6 +9,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "common/wire/mapping_spec.hpp"
 #include "tests/unit/tunnel-server/store/store_fixture.hpp"
 #include "tunnel-server/store/schema.hpp"
 
@@ -149,6 +150,54 @@ TEST_F(StoreTest, AnotherProcessIsRefusedToo) {
     int status = 0;
     ASSERT_EQ(::waitpid(child, &status, 0), child);
     EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+TEST_F(StoreTest, AFileOfTheFirstLayoutKeepsItsMappingsAndTakesNewOnes) {
+    write_file(file, "");
+    {
+        auto database = sqlite::Database::open(file);
+        ASSERT_TRUE(database);
+        ASSERT_TRUE(migrate(*database, store_migrations().first(1)));
+        ASSERT_TRUE(database->execute(
+            "INSERT INTO clients VALUES ('home', zeroblob(32), 1700000000, NULL);"
+            "INSERT INTO mappings VALUES ('home', 'ssh', 2222, '127.0.0.1:22', 1, 1700000001);"
+            "INSERT INTO mappings VALUES ('home', 'web', 0, 'nas.lan:80', 0, 1700000001);"));
+    }
+    const auto web =
+        StoredMapping{"home", {"web", {}, *parse_service("nas.lan:80"), false}, at(1'700'000'001)};
+    auto games = mapping_of("home", "games");
+    games.options.endpoint = *parse_public_ports(Protocol::tcp, "192.0.2.1:6000-6010");
+    games.options.service = *parse_service("7000-7010");
+    games.options.keepalive = Seconds(0);
+    {
+        auto store = must_open();
+        EXPECT_THAT(store.load_all()->mappings, testing::ElementsAre(mapping_of("home", "ssh"), web));
+        ASSERT_TRUE(store.add_mapping(games));
+    }
+    auto store = must_open();
+    EXPECT_THAT(store.load_all()->mappings, testing::ElementsAre(games, mapping_of("home", "ssh"), web));
+}
+
+TEST_F(StoreTest, AMappingWithAnOptionOfAnotherReleaseIsKeptAndItsProblemTold) {
+    {
+        auto store = must_open();
+        ASSERT_TRUE(store.add_client(client_named("home")));
+        ASSERT_TRUE(store.add_mapping(mapping_of("home", "ssh")));
+    }
+    wire::MappingSpec spec{"ssh", 2222, "127.0.0.1:22", true, 0, {{"tea_time", "5pm"}}};
+    std::string hex;
+    for (const auto byte : wire::encode(spec)) hex += fmt::format("{:02x}", byte);
+    run_sql(file, fmt::format("UPDATE mappings SET spec = x'{}'", hex));
+    {
+        auto store = must_open();
+        const auto all = store.load_all();
+        ASSERT_EQ(all->mappings.size(), 1u);
+        EXPECT_EQ(all->mappings[0].options.name, "ssh");
+        EXPECT_THAT(all->mappings[0].problem,
+                    HasSubstr("the option tea_time of the mapping \"ssh\" is unknown"));
+        EXPECT_TRUE(store.remove_mapping("home", "ssh"));
+    }
+    EXPECT_TRUE(must_open().load_all()->mappings.empty());
 }
 
 TEST_F(StoreTest, AMigrationThatFailsLeavesTheStepBefore) {

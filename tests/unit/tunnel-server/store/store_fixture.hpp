@@ -43,7 +43,9 @@ inline StoredClient client_named(std::string name) {
 }
 
 inline StoredMapping mapping_of(std::string client, std::string name) {
-    return {std::move(client), std::move(name), 2222, "127.0.0.1:22", true, at(1'700'000'001)};
+    return {std::move(client),
+            {std::move(name), {Protocol::tcp, {}, {2222, 2222}, {}}, *parse_service("127.0.0.1:22")},
+            at(1'700'000'001)};
 }
 
 }  // namespace tunnel::server

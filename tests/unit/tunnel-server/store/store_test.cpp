@@ -29,8 +29,9 @@ TEST_F(StoreTest, EverythingSurvivesAReopen) {
     home.expires_at = at(1'900'000'000);
     const auto office = client_named("office");
     auto free_port = mapping_of("home", "web");
-    free_port.tcp = 0;
-    free_port.encrypt = false;
+    free_port.options.endpoint.ports = {};
+    free_port.options.encrypt = false;
+    free_port.options.times = {Seconds(90), Seconds(3600)};
     {
         auto store = must_open();
         ASSERT_TRUE(store.add_client(office));

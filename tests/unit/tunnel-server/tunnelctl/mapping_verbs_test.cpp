@@ -29,6 +29,9 @@ proto::MappingInfo listening_mapping() {
     mapping.set_bytes_in(1536);
     mapping.set_bytes_out(18'446'744'073'709'551'615u);
     mapping.set_refused_total(7);
+    auto& idle = *mapping.mutable_spec()->add_options();
+    idle.set_name("idle_timeout");
+    idle.set_value("5m");
     return mapping;
 }
 
@@ -48,7 +51,10 @@ const char* const listening_mapping_json = R"({
   "protocol": "tcp",
   "port": 2222,
   "last_error": "connection refused",
-  "last_error_at": "2027-01-15T07:56:40Z"
+  "last_error_at": "2027-01-15T07:56:40Z",
+  "idle_timeout": "5m",
+  "lifetime": "0",
+  "keepalive": "1m"
 }
 )";
 
@@ -58,22 +64,22 @@ TEST_F(TunnelctlTest, MappingAddSendsEveryWordAndPrintsTheAddress) {
     auto outcome = run_against(
         answer, {"mapping", "add", "ssh", "--client", "home", "--tcp", "2222", "--to", "127.0.0.1:22"});
     ASSERT_EQ(request.request_case(), AdminRequest::kMappingAdd);
-    EXPECT_EQ(request.mapping_add().name(), "ssh");
+    EXPECT_EQ(request.mapping_add().spec().name(), "ssh");
     EXPECT_EQ(request.mapping_add().client(), "home");
-    EXPECT_EQ(request.mapping_add().tcp(), 2222u);
-    EXPECT_EQ(request.mapping_add().service(), "127.0.0.1:22");
-    EXPECT_TRUE(request.mapping_add().encrypt());
+    EXPECT_EQ(request.mapping_add().spec().tcp(), 2222u);
+    EXPECT_EQ(request.mapping_add().spec().service(), "127.0.0.1:22");
+    EXPECT_TRUE(request.mapping_add().spec().encrypt());
     EXPECT_EQ(outcome.code, 0);
     EXPECT_EQ(outcome.out, "ssh: tcp://vps.example.com:2222 -> 127.0.0.1:22 (client home: listening)\n");
     EXPECT_EQ(outcome.err, "");
 
     outcome = run_against(
         answer, {"mapping", "add", "home/ssh", "--tcp", "0", "--to", "[::1]:22", "--no-encrypt", "--json"});
-    EXPECT_EQ(request.mapping_add().name(), "ssh");
+    EXPECT_EQ(request.mapping_add().spec().name(), "ssh");
     EXPECT_EQ(request.mapping_add().client(), "home");
-    EXPECT_EQ(request.mapping_add().tcp(), 0u);
-    EXPECT_EQ(request.mapping_add().service(), "[::1]:22");
-    EXPECT_FALSE(request.mapping_add().encrypt());
+    EXPECT_EQ(request.mapping_add().spec().tcp(), 0u);
+    EXPECT_EQ(request.mapping_add().spec().service(), "[::1]:22");
+    EXPECT_FALSE(request.mapping_add().spec().encrypt());
     EXPECT_EQ(outcome.out, listening_mapping_json);
 }
 
@@ -84,7 +90,7 @@ TEST_F(TunnelctlTest, MappingAddSaysWhenThereIsNoAddressYet) {
     answer.mutable_mapping()->set_state("offline");
     const auto outcome =
         run_against(answer, {"mapping", "add", "ssh", "--client", "home", "--tcp", "0", "--to", "22"});
-    EXPECT_EQ(request.mapping_add().service(), "127.0.0.1:22");
+    EXPECT_EQ(request.mapping_add().spec().service(), "127.0.0.1:22");
     EXPECT_EQ(outcome.out, "ssh: no public address yet -> 127.0.0.1:22 (client home: offline)\n");
 }
 
@@ -94,9 +100,11 @@ TEST_F(TunnelctlTest, MappingListShowsAddressesTrafficAndState) {
     auto outcome = run_against(answer, {"mapping", "list"});
     EXPECT_EQ(request.request_case(), AdminRequest::kMappingList);
     EXPECT_EQ(outcome.out,
-              "NAME  CLIENT  STATE      PUBLIC ADDRESS              SERVICE       ENCRYPT  VISITORS  BYTES IN"
+              "NAME  CLIENT  STATE      PUBLIC ADDRESS              SERVICE       ENCRYPT  OPTIONS          "
+              "VISITORS  BYTES IN"
               "       BYTES OUT  SOURCE\n"
-              "ssh   home    listening  tcp://vps.example.com:2222  127.0.0.1:22  yes             2   1.5 KiB"
+              "ssh   home    listening  tcp://vps.example.com:2222  127.0.0.1:22  yes      idle_timeout=5m  "
+              "       2   1.5 KiB"
               "  16777216.0 TiB  admin\n");
     outcome = run_against(answer, {"mapping", "list", "--json"});
     std::string indented = listening_mapping_json;
@@ -128,6 +136,9 @@ source: admin
 protocol: tcp
 port: 2222
 last error: connection refused (3m ago)
+idle timeout: 5m
+lifetime: 0
+keepalive: 1m
 )");
     outcome = run_against(answer, {"mapping", "show", "ssh", "--json"});
     EXPECT_EQ(request.mapping_show().client(), "");
@@ -138,7 +149,7 @@ TEST_F(TunnelctlTest, MappingShowOfAMappingWithoutHistory) {
     AdminResponse answer;
     answer.mutable_mapping()->set_name("web");
     const auto outcome = run_against(answer, {"mapping", "show", "web"});
-    EXPECT_THAT(outcome.out, HasSubstr("\nport: not chosen yet\nlast error: -\n"));
+    EXPECT_THAT(outcome.out, HasSubstr("\nport: not chosen yet\nlast error: -\nidle timeout: 0\n"));
 }
 
 TEST_F(TunnelctlTest, MappingPauseResumeAndRemoveConfirm) {

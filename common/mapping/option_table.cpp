@@ -1,0 +1,146 @@
+#include "common/mapping/option_table.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "common/mapping/unix_path.hpp"
+
+namespace tunnel {
+
+namespace {
+
+using Kind = MappingOption::Kind;
+using Role = MappingOption::Role;
+using Texts = std::vector<std::string>;
+
+// The value that `parse` makes of a text, into its place.
+template <class T>
+Status put(Result<T> value, T& out) {
+    if (!value) return pass(std::move(value.error()));
+    out = std::move(*value);
+    return {};
+}
+
+// "5m", or "0" for none.
+template <class Duration>
+Status put_time(std::string_view text, Duration& out, Millis highest) {
+    const auto time = text == "0" ? Result<Millis>(Millis(0)) : parse_duration(text);
+    if (!time) return pass(time.error());
+    const auto rounded = std::chrono::ceil<Duration>(*time);
+    if (*time != Millis(0) && (*time < shortest_visit || rounded > highest))
+        return fail(Errc::invalid, "\"{}\" is out of range: write {} to {}, or 0 for none", text,
+                    format_duration(shortest_visit), format_duration(highest));
+    out = rounded;
+    return {};
+}
+
+std::string time_text(Millis time) {
+    return time == Millis(0) ? "0" : format_duration(time);
+}
+
+Texts ports_of(const MappingOptions& options, Protocol protocol) {
+    const auto& endpoint = options.endpoint;
+    if (endpoint.is_unix() || endpoint.protocol != protocol) return {};
+    return {ports_to_string(endpoint)};
+}
+
+constexpr std::array table{
+    MappingOption{
+        "tcp", Kind::number, Role::endpoint, "PORT",
+        "Where visitors come: PORT, FIRST-LAST or ADDRESS:PORT at the server; 0 lets it choose a port",
+        [](std::string_view text, MappingOptions& out) {
+            return put(parse_public_ports(Protocol::tcp, text), out.endpoint);
+        },
+        [](const MappingOptions& options) { return ports_of(options, Protocol::tcp); }},
+    MappingOption{"udp", Kind::number, Role::endpoint, "PORT", "The same for datagrams",
+                  [](std::string_view text, MappingOptions& out) {
+                      return put(parse_public_ports(Protocol::udp, text), out.endpoint);
+                  },
+                  [](const MappingOptions& options) { return ports_of(options, Protocol::udp); }},
+    MappingOption{"unix", Kind::text, Role::endpoint, "PATH",
+                  "The same as a Unix socket on the server's host, for a web server in front",
+                  [](std::string_view text, MappingOptions& out) {
+                      out.endpoint = {};
+                      return put(parse_unix_path(text), out.endpoint.path);
+                  },
+                  [](const MappingOptions& options) {
+                      return options.endpoint.is_unix() ? Texts{options.endpoint.path} : Texts{};
+                  }},
+    MappingOption{
+        "to", Kind::text, Role::service, "HOST:PORT",
+        "The service as the client's host reaches it: PORT, HOST:PORT, HOST:FIRST-LAST or unix:/PATH",
+        [](std::string_view text, MappingOptions& out) { return put(parse_service(text), out.service); },
+        [](const MappingOptions& options) { return Texts{to_string(options.service)}; }},
+    MappingOption{
+        "encrypt", Kind::on, Role::encrypt, "",
+        "Send the bytes as they are; only for services that encrypt end to end themselves (SSH, HTTPS)",
+        [](std::string_view text, MappingOptions& out) -> Status {
+            out.encrypt = text == "true";
+            return {};
+        },
+        [](const MappingOptions& options) { return Texts{options.encrypt ? "true" : "false"}; }},
+    MappingOption{"idle_timeout", Kind::number, Role::other, "TIME",
+                  "End a visitor's connection after this long without a byte; 0: never",
+                  [](std::string_view text, MappingOptions& out) {
+                      return put_time(text, out.times.idle_timeout, longest_visit);
+                  },
+                  [](const MappingOptions& options) { return Texts{time_text(options.times.idle_timeout)}; }},
+    MappingOption{"lifetime", Kind::number, Role::other, "TIME",
+                  "End a visitor's connection when it is this old; 0: never",
+                  [](std::string_view text, MappingOptions& out) {
+                      return put_time(text, out.times.lifetime, longest_visit);
+                  },
+                  [](const MappingOptions& options) { return Texts{time_text(options.times.lifetime)}; }},
+    MappingOption{
+        "keepalive", Kind::number, Role::other, "TIME",
+        "Ask silent visitors and services after this long whether they are there (TCP keepalive); 0: never",
+        [](std::string_view text, MappingOptions& out) {
+            return put_time(text, out.keepalive, longest_keepalive);
+        },
+        [](const MappingOptions& options) { return Texts{time_text(options.keepalive)}; }},
+};
+
+}  // namespace
+
+std::span<const MappingOption> mapping_option_table() {
+    return table;
+}
+
+const MappingOption* find_mapping_option(std::string_view name) {
+    const auto found = std::find_if(table.begin(), table.end(),
+                                    [name](const MappingOption& option) { return option.name == name; });
+    return found == table.end() ? nullptr : &*found;
+}
+
+std::string flag_of(const MappingOption& option) {
+    std::string name(option.name);
+    std::replace(name.begin(), name.end(), '_', '-');
+    return (option.kind == Kind::on ? "--no-" : "--") + name;
+}
+
+std::vector<std::string> given_values(const MappingOption& option, const MappingOptions& options) {
+    auto values = option.print(options);
+    return values == option.print(MappingOptions()) ? Texts{} : values;
+}
+
+std::string options_summary(const MappingOptions& options) {
+    Texts parts;
+    for (const auto& option : table) {
+        if (option.role != Role::other) continue;
+        for (const auto& value : given_values(option, options))
+            parts.push_back(fmt::format("{}={}", option.name, value));
+    }
+    return fmt::format("{}", fmt::join(parts, ","));
+}
+
+Status OptionReader::take(const MappingOption& option, std::string_view text) {
+    if (option.role == Role::endpoint && endpoint_ != nullptr)
+        return fail(Errc::invalid,
+                    "a mapping has one public endpoint, and {} names one already: leave one out, or make two "
+                    "mappings of it",
+                    endpoint_->name);
+    if (option.role == Role::endpoint) endpoint_ = &option;
+    return option.parse(text, options_);
+}
+
+}  // namespace tunnel

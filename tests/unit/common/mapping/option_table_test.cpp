@@ -1,0 +1,95 @@
+#include "common/mapping/option_table.hpp"
+
+#include <gmock/gmock.h>
+
+#include <set>
+
+namespace tunnel {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using Kind = MappingOption::Kind;
+
+Result<MappingOptions> with(std::string_view name, std::string_view text) {
+    OptionReader reader;
+    if (auto taken = reader.take(*find_mapping_option(name), text); !taken) return pass(taken.error());
+    return reader.options();
+}
+
+TEST(OptionTable, EveryEntryIsWhole) {
+    std::set<std::string_view> names;
+    for (const auto& option : mapping_option_table()) {
+        EXPECT_TRUE(names.insert(option.name).second) << option.name << " twice";
+        EXPECT_EQ(find_mapping_option(option.name), &option);
+        EXPECT_FALSE(option.help.empty()) << option.name;
+        const bool flag = option.kind == Kind::on || option.kind == Kind::off;
+        EXPECT_EQ(option.value.empty(), flag) << option.name;
+        ASSERT_NE(option.parse, nullptr) << option.name;
+        ASSERT_NE(option.print, nullptr) << option.name;
+        EXPECT_EQ(option.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_"),
+                  std::string_view::npos);
+    }
+    EXPECT_EQ(find_mapping_option("nonsense"), nullptr);
+}
+
+// What print writes by default, parse takes back to the same.
+TEST(OptionTable, DefaultsSurviveARoundTrip) {
+    for (const auto& option : mapping_option_table()) {
+        if (option.role == MappingOption::Role::service) continue;
+        MappingOptions options;
+        for (const auto& value : option.print(MappingOptions()))
+            EXPECT_TRUE(option.parse(value, options)) << option.name << " " << value;
+        EXPECT_EQ(options, MappingOptions()) << option.name;
+        EXPECT_THAT(given_values(option, MappingOptions()), IsEmpty()) << option.name;
+    }
+}
+
+TEST(OptionTable, ValuesSurviveARoundTrip) {
+    const std::pair<const char*, const char*> samples[] = {
+        {"tcp", "2222"},     {"tcp", "192.0.2.1:6000-6010"}, {"udp", "0"},          {"udp", "[::1]:53"},
+        {"unix", "/run/a"},  {"to", "nas.lan:80"},           {"to", "unix:/run/b"}, {"encrypt", "false"},
+        {"lifetime", "36h"}, {"idle_timeout", "90s"},        {"keepalive", "0"},    {"keepalive", "20s"},
+    };
+    for (const auto& [name, value] : samples) {
+        const auto options = with(name, value);
+        ASSERT_TRUE(options) << name << " " << options.error().message;
+        EXPECT_THAT(given_values(*find_mapping_option(name), *options), ElementsAre(value)) << name;
+    }
+}
+
+TEST(OptionTable, TimesHaveLimits) {
+    EXPECT_EQ(with("idle_timeout", "5m")->times.idle_timeout, std::chrono::minutes(5));
+    EXPECT_EQ(with("lifetime", "0")->times.lifetime, Millis(0));
+    EXPECT_EQ(with("keepalive", "1500ms")->keepalive, Seconds(2)) << "TCP counts seconds";
+    EXPECT_THAT(with("idle_timeout", "500ms").error().message,
+                HasSubstr("\"500ms\" is out of range: write 1s to 365d, or 0 for none"));
+    EXPECT_THAT(with("keepalive", "5h").error().message, HasSubstr("out of range"));
+    EXPECT_FALSE(with("lifetime", "soon"));
+    EXPECT_FALSE(with("lifetime", "5"));
+}
+
+TEST(OptionTable, AMappingHasOnePublicEndpoint) {
+    OptionReader reader;
+    ASSERT_TRUE(reader.take(*find_mapping_option("tcp"), "80"));
+    EXPECT_THAT(reader.take(*find_mapping_option("unix"), "/run/x").error().message,
+                HasSubstr("a mapping has one public endpoint, and tcp names one already"));
+}
+
+TEST(OptionTable, FlagsAreSpeltAsOnACommandLine) {
+    EXPECT_EQ(flag_of(*find_mapping_option("idle_timeout")), "--idle-timeout");
+    EXPECT_EQ(flag_of(*find_mapping_option("encrypt")), "--no-encrypt");
+}
+
+TEST(OptionTable, TheSummaryTellsWhatIsNotByDefault) {
+    MappingOptions options;
+    EXPECT_EQ(options_summary(options), "");
+    options.times.idle_timeout = std::chrono::minutes(5);
+    options.keepalive = Seconds(0);
+    options.encrypt = false;
+    EXPECT_EQ(options_summary(options), "idle_timeout=5m,keepalive=0") << "encrypt has a place of its own";
+}
+
+}  // namespace
+}  // namespace tunnel

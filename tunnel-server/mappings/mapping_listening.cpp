@@ -1,0 +1,106 @@
+// How a mapping comes to its listeners: what may be listened on, and which port is chosen. The rest of
+// MappingTable is in mapping_table.cpp.
+
+#include <algorithm>
+
+#include "common/core/secret.hpp"
+#include "common/core/version.hpp"
+#include "common/mapping/option_table.hpp"
+#include "tunnel-server/mappings/mapping_table.hpp"
+
+namespace tunnel::server {
+
+// The one place where the server says which kinds of endpoint it serves.
+Status MappingTable::check_served(const PublicEndpoint& endpoint) {
+    if (endpoint.protocol == Protocol::tcp) return {};
+    return fail(Errc::unavailable,
+                "tunnel-server {} serves no udp mappings: name a tcp port or a Unix socket instead", version);
+}
+
+Status MappingTable::open(Mapping& mapping) {
+    if (!mapping.problem.empty()) return fail(Errc::version, "{}", mapping.problem);
+    if (auto ok = check_served(mapping.options.endpoint); !ok) return ok;
+    if (!mapping.options.endpoint.port_is_chosen()) {
+        if (auto ok = check_endpoint(mapping.key, mapping.source, mapping.options.endpoint); !ok) return ok;
+        return open_on(mapping, mapping.options.endpoint);
+    }
+    auto endpoint = mapping.options.endpoint;
+    for (const Port port : candidates(mapping)) {
+        endpoint.ports = {port, port};
+        if (!check_endpoint(mapping.key, wire::MappingSource::client, endpoint) ||
+            !open_on(mapping, endpoint))
+            continue;
+        auto& assigned = assigned_ports_[mapping.key];
+        if (assigned != port) {
+            assigned = port;
+            hooks_.on_port_chosen(mapping.key, port);
+        }
+        return {};
+    }
+    return fail(Errc::limit,
+                "no free public port was found among those that the server's allow_ports permits");
+}
+
+Status MappingTable::open_on(Mapping& mapping, const PublicEndpoint& endpoint) {
+    auto listener = PublicListener::open(
+        workers_, place_of(endpoint, mapping.options.keepalive), log_,
+        [route = mapping.route, on_visitor = hooks_.on_visitor](net::Worker& worker, net::Accepted accepted) {
+            on_visitor(worker, route->get(), std::move(accepted));
+        });
+    if (!listener) return pass(std::move(listener.error()));
+    mapping.listener = std::move(*listener);
+    mapping.port = endpoint.ports.first;
+    log_.info("mapping listening", {{"mapping", mapping.key.name},
+                                    {"client", mapping.key.client},
+                                    {"public", public_address(mapping)},
+                                    {"service", to_string(mapping.options.service)},
+                                    {"encrypt", mapping.options.encrypt},
+                                    {"options", options_summary(mapping.options)}});
+    return {};
+}
+
+Status MappingTable::check_endpoint(const MappingKey& key, wire::MappingSource source,
+                                    const PublicEndpoint& endpoint) const {
+    for (const auto& [other_key, other] : mappings_) {
+        const bool wants = overlap(other.options.endpoint, endpoint);
+        const bool has = other.listener && overlap(other.endpoint(), endpoint);
+        if (other_key == key || !(wants || has) || (wants && other.refusal && !other.listener)) continue;
+        const auto what =
+            endpoint.is_unix()
+                ? endpoint.path
+                : fmt::format("port {}", std::max(endpoint.ports.first, other.endpoint().ports.first));
+        return fail(Errc::conflict,
+                    "{} is taken by the mapping \"{}\" of the client \"{}\": choose another {}", what,
+                    other_key.name, other_key.client, endpoint.is_unix() ? "path" : "port");
+    }
+    return check_rules(rules_, source, endpoint);
+}
+
+PublicPlace MappingTable::place_of(const PublicEndpoint& endpoint, Seconds keepalive) const {
+    return {addresses_of(rules_, endpoint), endpoint.ports, endpoint.path, keepalive};
+}
+
+// The port it had before, then ones drawn from what is allowed.
+std::vector<Port> MappingTable::candidates(const Mapping& mapping) const {
+    constexpr int draws = 200;
+    std::vector<Port> ports;
+    if (mapping.port != 0) ports.push_back(mapping.port);
+    if (const auto assigned = assigned_ports_.find(mapping.key); assigned != assigned_ports_.end())
+        ports.push_back(assigned->second);
+    std::uint64_t total = 0;
+    for (const auto& range : rules_.allow_ports) total += range.last - range.first + 1U;
+    for (int i = 0; total > 0 && i < draws; ++i) {
+        auto at = random_u64() % total;
+        for (const auto& range : rules_.allow_ports) {
+            const std::uint64_t size = range.last - range.first + 1U;
+            if (at < size) {
+                ports.push_back(static_cast<Port>(range.first + at));
+                break;
+            }
+            at -= size;
+        }
+    }
+    return ports;
+}
+
+}  // namespace tunnel::server
