@@ -4,6 +4,7 @@
 #include "common/mapping/spec.hpp"
 #include "common/net/deadline.hpp"
 #include "common/net/network_watch.hpp"
+#include "common/net/process.hpp"
 #include "common/net/socket.hpp"
 
 namespace tunnel::client {
@@ -32,8 +33,13 @@ Result<std::unique_ptr<Client>> Client::make(ClientConfig config, std::string sl
                                              ConfigSource reload, Events events) {
     auto access = make_access(*config.link, config.ca_file);
     if (!access) return pass(std::move(access.error()));
-    return std::unique_ptr<Client>(new Client(std::move(config), std::move(*access), std::move(slot), stay,
-                                              std::move(log), std::move(reload), std::move(events)));
+    try {
+        return std::unique_ptr<Client>(new Client(std::move(config), std::move(*access), std::move(slot),
+                                                  stay, std::move(log), std::move(reload),
+                                                  std::move(events)));
+    } catch (const std::system_error& error) {
+        return pass(net::event_loop_error(error));
+    }
 }
 
 Client::Client(ClientConfig config, std::shared_ptr<const ServerAccess> access, std::string slot, Stay stay,
@@ -292,7 +298,7 @@ net::awaitable<void> Client::drain() {
     log_.info("drained", {{"cut", running}});
 }
 
-Status try_login(std::shared_ptr<const ServerAccess> access) {
+Status try_login(std::shared_ptr<const ServerAccess> access) try {
     asio::io_context context(1);
     net::Resolver resolver(context.get_executor());
     ControlSession* running = nullptr;
@@ -312,6 +318,8 @@ Status try_login(std::shared_ptr<const ServerAccess> access) {
     context.run();
     if (end->logged_in) return {};
     return pass(std::move(end->reason));
+} catch (const std::system_error& error) {
+    return pass(net::event_loop_error(error));
 }
 
 }  // namespace tunnel::client

@@ -119,7 +119,7 @@ int join(Options& options) {
     if (!paths) return fail_with(paths.error().message, exit_usage);
     auto link = link_of(options);
     if (!link) return fail_with(link.error().message, exit_usage);
-    if (auto ok = net::prepare_process(); !ok) return fail_with(ok.error().message, exit_failed);
+    net::prepare_process();
     net::unblock_signals();
     auto said = client::join(*paths, *link);
     if (!said) return fail_with(said.error().message, exit_code_of(said.error()));
@@ -150,7 +150,7 @@ int run(const Options& options) {
     if (!paths) return fail_with(paths.error().message, exit_usage);
     auto config = client::load_client_config(*paths);
     if (!config) return report(config.error());
-    if (auto ok = net::prepare_process(); !ok) return fail_with(ok.error().message, exit_failed);
+    net::prepare_process();
     const auto log = Log::to_stderr(config->log.level, config->log.format);
     auto source = [paths = *paths]() -> Result<client::ClientConfig> {
         auto next = client::load_client_config(paths);
@@ -176,7 +176,7 @@ int expose(Options& options) {
         if (!link) return fail_with(link.error().message, exit_usage);
         config->link = std::move(*link);
     }
-    if (auto ok = net::prepare_process(); !ok) return fail_with(ok.error().message, exit_failed);
+    net::prepare_process();
     const auto log = Log::to_stderr(config->log.level, config->log.format);
     auto made = client::make_expose(std::move(*config), *mapping, log);
     if (!made) return fail_with(made.error().message, exit_code_of(made.error()));

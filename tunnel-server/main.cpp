@@ -91,7 +91,7 @@ int run(const Options& options) {
         for (const auto& problem : config.error()) say(config::to_string(problem));
         return exit_usage;
     }
-    if (auto ok = net::prepare_process(); !ok) return fail_with(ok.error().message, exit_failed);
+    net::prepare_process();
     const auto log = Log::to_stderr(config->log.level, config->log.format);
     for (const auto* path : {&config->store.path, &config->admin.socket}) {
         if (auto ok = config::make_private_folder(config::folder_of(*path)); !ok)

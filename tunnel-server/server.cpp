@@ -6,6 +6,7 @@
 #include "common/core/version.hpp"
 #include "common/net/deadline.hpp"
 #include "common/net/hop.hpp"
+#include "common/net/process.hpp"
 #include "common/net/socket.hpp"
 
 namespace tunnel::server {
@@ -44,8 +45,13 @@ Result<std::unique_ptr<Server>> Server::make(ServerConfig config, Log log, Confi
     if (!store) return pass(std::move(store.error()));
     auto snapshot = store->load_all();
     if (!snapshot) return pass(std::move(snapshot.error()));
-    std::unique_ptr<Server> server(new Server(std::move(config), std::move(log), std::move(reload),
-                                              std::move(*store), std::move(*snapshot), std::move(*context)));
+    std::unique_ptr<Server> server;
+    try {
+        server.reset(new Server(std::move(config), std::move(log), std::move(reload), std::move(*store),
+                                std::move(*snapshot), std::move(*context)));
+    } catch (const std::system_error& error) {
+        return pass(net::event_loop_error(error));
+    }
     if (auto ok = server->open(); !ok) return pass(std::move(ok.error()));
     return server;
 }

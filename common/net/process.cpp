@@ -2,8 +2,8 @@
 
 #include <sys/resource.h>
 
+#include <cerrno>
 #include <csignal>
-#include <system_error>
 
 #include "common/net/asio.hpp"
 #include "common/net/socket.hpp"
@@ -25,35 +25,38 @@ sigset_t awaited_signals() {
 }
 
 #if defined(ASIO_HAS_IO_URING)
-constexpr std::string_view loop_hint =
-    "this build needs io_uring(7): allow it (sysctl kernel.io_uring_disabled, the container's seccomp "
-    "profile), or "
-    "use a build without -DTUNNEL_IO_URING=ON";
+constexpr bool on_io_uring = true;
 #else
-constexpr std::string_view loop_hint = "raise the limit of open files (LimitNOFILE, ulimit -n)";
+constexpr bool on_io_uring = false;
 #endif
 
-Status check_event_loop() {
-    try {
-        asio::io_context context(1);
-        const asio::steady_timer opens_what_it_stands_on(context);
-        return {};
-    } catch (const std::system_error& error) {
-        return fail(Errc::unavailable, "cannot make an event loop ({}): {}", error.code().message(),
-                    loop_hint);
-    }
+std::string_view loop_hint(int error) {
+    if (error == EMFILE || error == ENFILE) return "raise the limit of open files (LimitNOFILE, ulimit -n)";
+    if (on_io_uring && error == ENOMEM)
+        return "io_uring takes 2 MiB of locked memory for each thread: raise the limit (LimitMEMLOCK, ulimit "
+               "-l), or set fewer workers";
+    if (on_io_uring)
+        return "this build needs io_uring(7): allow it (sysctl kernel.io_uring_disabled, the container's "
+               "seccomp profile), or use a build without -DTUNNEL_IO_URING=ON";
+    return "this host is out of some resource";
 }
 
 }  // namespace
 
-Status prepare_process() {
+void prepare_process() {
     ::signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
     const rlimit none{0, 0};
     ::setrlimit(RLIMIT_CORE, &none);
     const auto set = awaited_signals();
     ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
-    return check_event_loop();
+}
+
+Error event_loop_error(const std::system_error& thrown) {
+    const auto& error = thrown.code();
+    return {Errc::unavailable,
+            fmt::format("cannot make an event loop ({}): {}", error.message(), loop_hint(error.value())),
+            error.value()};
 }
 
 void unblock_signals() {
