@@ -1,7 +1,6 @@
 #include "common/mapping/from_flags.hpp"
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 
 #include "common/mapping/option_table.hpp"
 
@@ -49,12 +48,6 @@ Result<MappingOptions> MappingFlags::read(std::string name) const {
     options.name = name.empty() ? default_mapping_name(options) : std::move(name);
     if (auto checked = check_mapping(options); !checked) return pass(std::move(checked.error()));
     return std::move(options);
-}
-
-bool MappingFlags::has_endpoint() const {
-    return std::any_of(given_.begin(), given_.end(), [](const Given& given) {
-        return given.option->role == Role::endpoint && !given.texts.empty();
-    });
 }
 
 }  // namespace tunnel

@@ -32,8 +32,6 @@ class MappingFlags {
     // What was given, under this name or, when it is empty, default_mapping_name(). Errors begin with the
     // flag: "--tcp: ...".
     Result<MappingOptions> read(std::string name) const;
-    // Whether a public endpoint was named.
-    bool has_endpoint() const;
 
   private:
     struct Given {

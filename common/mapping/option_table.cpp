@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "common/core/utf8.hpp"
 #include "common/mapping/unix_path.hpp"
 
 namespace tunnel {
@@ -134,6 +135,7 @@ std::string options_summary(const MappingOptions& options) {
 }
 
 Status OptionReader::take(const MappingOption& option, std::string_view text) {
+    if (!is_utf8(text)) return fail(Errc::invalid, "the value is not text in UTF-8: write it anew");
     if (option.role == Role::endpoint && endpoint_ != nullptr)
         return fail(Errc::invalid,
                     "a mapping has one public endpoint, and {} names one already: leave one out, or make two "

@@ -51,8 +51,6 @@ class OptionReader {
     // Errors: the option's own, and a second public endpoint.
     Status take(const MappingOption& option, std::string_view text);
     MappingOptions& options() { return options_; }
-    // Whether an option of that role was taken.
-    bool has_endpoint() const { return endpoint_ != nullptr; }
 
   private:
     MappingOptions options_;

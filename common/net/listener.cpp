@@ -143,6 +143,8 @@ int accept_batch(const ListenSocket& socket, DescriptorReserve& reserve,
 }  // namespace
 
 void ListenSocket::close_now() const {
+    // Of a Unix socket, accept(2) says EAGAIN after a shutdown(2), and again and again: the flag tells.
+    closed_ = true;
     (void)::shutdown(fd_.get(), SHUT_RDWR);
 }
 
@@ -174,7 +176,7 @@ awaitable<void> accept_loop(std::shared_ptr<ListenSocket> socket, Accepts accept
     std::optional<TimePoint> told;
     for (;;) {
         const auto [wait_error] = co_await readiness.async_wait(Descriptor::wait_read, use_result);
-        if (wait_error) co_return;
+        if (wait_error || socket->closed()) co_return;
         const auto error = accept_batch(*socket, reserve, on_accept);
         if (error == EINVAL || error == EBADF) co_return;  // closed by close_now()
         if (exhausted(error)) {

@@ -2,6 +2,7 @@
 // Listening sockets, one per worker thread on the same address (SO_REUSEPORT, socket(7)), and the accept
 // loop.
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -21,9 +22,11 @@ class ListenSocket {
     int fd() const { return fd_.get(); }
     // Stops listening at once, from any thread; pending visitors are reset and the accept loop ends.
     void close_now() const;
+    bool closed() const { return closed_; }
 
   private:
     UniqueFd fd_;
+    mutable std::atomic<bool> closed_{false};
 };
 using ListenSockets = std::vector<std::shared_ptr<ListenSocket>>;
 

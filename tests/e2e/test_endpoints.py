@@ -86,26 +86,27 @@ class Endpoints(TunnelTest):
         with open(body, "wb") as file:
             file.write(os.urandom(20_000_000))
         self.nginx(f"server {{ listen unix:{service}; root {os.path.dirname(body)}; }}")
-        for encrypt in (True, False):
-            with self.subTest(encrypt=encrypt):
-                both = self.tunnel(server={"allow_unix": [f"{self.sockets}/*"]},
-                                   mappings=[{"name": "app", "unix": public, "to": f"unix:{service}", "encrypt": encrypt}])
-                wait_until(lambda: os.path.exists(public), what="the public socket")
-                self.assertEqual(stat.S_IMODE(os.stat(public).st_mode), 0o660)
+        plain = os.path.join(self.sockets, "plain.sock")
+        both = self.tunnel(server={"allow_unix": [f"{self.sockets}/*"]},
+                           mappings=[{"name": "app", "unix": public, "to": f"unix:{service}"},
+                                     {"name": "plain", "unix": plain, "to": f"unix:{service}", "encrypt": False}])
+        for name, path in (("app", public), ("plain", plain)):
+            with self.subTest(name):
+                wait_until(lambda: os.path.exists(path), what="the public socket")
+                self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o660)
                 got = self.path("got.bin")
-                self.fetch("--unix-socket", public, "-o", got, "http://app/big.bin")
+                self.fetch("--unix-socket", path, "-o", got, "http://app/big.bin")
                 with open(got, "rb") as left, open(body, "rb") as right:
                     self.assertTrue(left.read() == right.read(), "the file came through unaltered")
-                shown = both.ctl.mapping("app")
-                self.assertEqual((shown["protocol"], shown["public_address"], shown["service"]), ("unix", public, f"unix:{service}"))
-                self.assertEqual(both.server.stop(), 0)
-                self.assertFalse(os.path.exists(public), "the socket goes with the server")
-                both.client.stop()
+                shown = both.ctl.mapping(name)
+                self.assertEqual((shown["protocol"], shown["public_address"], shown["service"]), ("unix", path, f"unix:{service}"))
+        self.assertEqual(both.server.stop(), 0)
+        self.assertEqual(os.listdir(self.sockets), ["service.sock"], "the sockets go with the server")
 
     def test_a_killed_servers_socket_is_taken_over_and_files_are_not(self):
         public = os.path.join(self.sockets, "public.sock")
         page = self.service(echo)
-        both = self.tunnel()
+        both = self.tunnel(port=free_port())
         both.ctl("mapping", "add", "app", "--client", "home", "--unix", public, "--to", page.address)
         wait_until(lambda: os.path.exists(public), what="the public socket")
         both.server.process.kill()
@@ -154,9 +155,8 @@ class Endpoints(TunnelTest):
         page = self.service(echo)
         both = self.tunnel(mappings=[{"name": "web", "tcp": 0, "to": page.address, "idle_timeout": "1s"},
                                      {"name": "brief", "tcp": 0, "to": page.address, "lifetime": "1s"}])
-        idle = self.owned(connect(both.server.public_port("web")))
-        brief = self.owned(connect(both.server.public_port("brief")))
-        for visitor in (idle, brief):
+        for name in ("web", "brief"):
+            visitor = self.owned(connect(both.server.public_port(name)))
             visitor.sendall(b"x")
             self.assertEqual(visitor.recv(1), b"x")
             with self.assertRaises(ConnectionResetError):

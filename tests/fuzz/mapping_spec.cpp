@@ -27,8 +27,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     const auto text = text_of({data, size});
     for (const auto& option : mapping_option_table()) {
-        MappingOptions options{"name", {}, *parse_service("1")};
-        if (!option.parse(text, options)) continue;
+        OptionReader reader;
+        auto& options = reader.options();
+        options.name = "name";
+        options.service = *parse_service("1");
+        if (!reader.take(option, text)) continue;
         const auto values = option.print(options);
         fuzz::require(values.size() <= 1, "one text, one value");
         MappingOptions again{"name", {}, *parse_service("1")};

@@ -173,7 +173,7 @@ TEST_P(BothModes, APublicUnixSocketServesVisitorsAndGoesWithItsMapping) {
     const auto received = send_and_receive(visitor, bytes);
     EXPECT_EQ(received.bytes, bytes);
     EXPECT_EQ(received.end, End::orderly);
-    EXPECT_TRUE(eventually([&] { return logs.has({"server", "visitor closed", "visitor=unix:pid="}); }));
+    EXPECT_TRUE(eventually([&] { return logs.has({"server", "visitor closed", "visitor=\"unix:pid="}); }));
 
     mapping_pause("web");
     EXPECT_FALSE(std::filesystem::exists(path));

@@ -62,13 +62,15 @@ TEST_F(TunnelTest, OptionsAreShownAndChangeWithoutTouchingAnybody) {
     EXPECT_TRUE(ping(visitor));
     EXPECT_EQ(logs.count({"server", "mapping listening"}), 1u);
     EXPECT_TRUE(eventually([&] {
-        return logs.has({"client1", "mapping listening", "options=idle_timeout=1s"});
+        return logs.has({"client1", "mapping listening", "options=\"idle_timeout=1s,keepalive=20s\""});
     }));
 }
 
 TEST_F(TunnelTest, AnAdminsOptionsOutliveARestartOfTheServer) {
     const Service service(echo);
-    start_server();
+    const auto port = std::to_string(free_row(1).first);
+    const auto options = "listen = [\"127.0.0.1:" + port + "\"]\n";
+    start_server(options);
     (void)link_of("home");
     const auto path = (folder / "web.sock").string();
     mapping_add_with("web",
@@ -76,7 +78,7 @@ TEST_F(TunnelTest, AnAdminsOptionsOutliveARestartOfTheServer) {
     const auto before = mapping_show("web").SerializeAsString();
     server.reset();
     EXPECT_FALSE(std::filesystem::exists(path));
-    start_server();
+    start_server(options);
     EXPECT_EQ(mapping_show("web").SerializeAsString(), before);
     auto& client = start_client("");
     ASSERT_TRUE(eventually([&] { return client.state("web").state == "listening"; }));

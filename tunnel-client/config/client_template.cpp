@@ -14,7 +14,7 @@ constexpr std::string_view rest = R"(
 # ca_file = "ca.pem"
 
 # What the server's administrator may point at besides the mappings below: HOST_OR_NETWORK[:PORTS].
-# allow = ["127.0.0.0/8", "::1", "192.168.1.10:80", "nas.lan:80-90", "[fd00::]/8"]
+# allow = ["127.0.0.0/8", "::1", "192.168.1.10:80", "nas.lan:80-90", "[fd00::]/8", "unix:/run/app.sock"]
 
 # Threads; 0: one per core.
 # workers = 0
@@ -43,6 +43,24 @@ constexpr std::string_view rest = R"(
 # tcp = 2222             # public port; 0: the server chooses
 # to = "127.0.0.1:22"    # the service
 # encrypt = false        # SSH encrypts by itself; leave it out for services that do not
+# idle_timeout = "1h"    # a visitor's connection ends after that long without a byte; 0: never
+# lifetime = "7d"        # and when it is that old; 0: never
+# keepalive = "1m"       # silent visitors and services are asked whether they are there; 0: never
+
+# [[mapping]]
+# name = "games"
+# tcp = "6000-6010"      # a range; ADDRESS:PORT is one of the server's addresses
+# to = "127.0.0.1:6000-6010"
+
+# [[mapping]]
+# name = "app"
+# unix = "/run/tunnel/app.sock"   # on the server's host, whose allow_unix has to let it
+# to = "unix:/run/app.sock"
+
+# [[mapping]]
+# name = "dns"
+# udp = 5353             # datagrams
+# to = "127.0.0.1:53"
 )";
 
 // `prefix`, the link as a TOML text, `suffix`; without leaving the secret in memory that is not wiped.

@@ -36,7 +36,20 @@ Result<std::vector<net::ListenSockets>> open_on_all(const PublicPlace& place, st
     return groups;
 }
 
+unsigned count_of(const PortRange& ports) {
+    return ports.last - ports.first + 1U;
+}
+
+std::size_t sockets_per_port(const PublicPlace& place, std::size_t workers) {
+    return count_of(place.ports) > most_ports_on_all_workers ? 1 : workers;
+}
+
 }  // namespace
+
+std::size_t PublicListener::sockets_for(const PublicPlace& place, std::size_t workers) {
+    if (!place.path.empty()) return 1;
+    return count_of(place.ports) * place.addresses.size() * sockets_per_port(place, workers);
+}
 
 Result<std::shared_ptr<PublicListener>> PublicListener::open(net::WorkerPool& workers,
                                                              const PublicPlace& place, const Log& log,
@@ -50,8 +63,7 @@ Result<std::shared_ptr<PublicListener>> PublicListener::open(net::WorkerPool& wo
             listener->serve(workers.at(i), listener->unix_->socket(), log, on_visitor);
         return listener;
     }
-    const bool many = place.ports.last - place.ports.first + 1U > most_ports_on_all_workers;
-    auto groups = open_on_all(place, many ? 1 : workers.size());
+    auto groups = open_on_all(place, sockets_per_port(place, workers.size()));
     if (!groups) return pass(std::move(groups.error()));
     std::size_t turn = 0;
     for (const auto& sockets : *groups) {

@@ -35,6 +35,9 @@ class PublicListener {
     // net::UnixListener.
     static Result<std::shared_ptr<PublicListener>> open(net::WorkerPool& workers, const PublicPlace& place,
                                                         const Log& log, VisitorHandler on_visitor);
+    // How many sockets open() would make.
+    static std::size_t sockets_for(const PublicPlace& place, std::size_t workers);
+    std::size_t sockets() const { return unix_ ? 1 : sockets_.size(); }
     // Tells whether open() would succeed now, and leaves nothing behind.
     static Status probe(const PublicPlace& place);
 

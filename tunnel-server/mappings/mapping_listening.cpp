@@ -6,6 +6,7 @@
 #include "common/core/secret.hpp"
 #include "common/core/version.hpp"
 #include "common/mapping/option_table.hpp"
+#include "common/net/socket.hpp"
 #include "tunnel-server/mappings/mapping_table.hpp"
 
 namespace tunnel::server {
@@ -41,9 +42,25 @@ Status MappingTable::open(Mapping& mapping) {
                 "no free public port was found among those that the server's allow_ports permits");
 }
 
+// Half of the descriptors are for visitors, whatever ranges are asked for.
+Status MappingTable::check_descriptors(const PublicPlace& place) const {
+    std::size_t open = 0;
+    for (const auto& [key, mapping] : mappings_) open += mapping.listener ? mapping.listener->sockets() : 0;
+    const auto needed = PublicListener::sockets_for(place, workers_.size());
+    const auto limit = net::descriptor_limit();
+    if (open + needed <= limit / 2) return {};
+    return fail(
+        Errc::limit,
+        "the server has {} listening sockets, and {} more would leave too few of its {} descriptors to "
+        "visitors: ask for fewer ports, or raise the limit of open files (LimitNOFILE, ulimit -n)",
+        open, needed, limit);
+}
+
 Status MappingTable::open_on(Mapping& mapping, const PublicEndpoint& endpoint) {
+    const auto place = place_of(endpoint, mapping.options.keepalive);
+    if (auto ok = check_descriptors(place); !ok) return ok;
     auto listener = PublicListener::open(
-        workers_, place_of(endpoint, mapping.options.keepalive), log_,
+        workers_, place, log_,
         [route = mapping.route, on_visitor = hooks_.on_visitor](net::Worker& worker, net::Accepted accepted) {
             on_visitor(worker, route->get(), std::move(accepted));
         });

@@ -74,6 +74,7 @@ class MappingTable {
     void refresh(Mapping& mapping);
     static Status check_served(const PublicEndpoint& endpoint);
     Status open(Mapping& mapping);
+    Status check_descriptors(const PublicPlace& place) const;
     Status open_on(Mapping& mapping, const PublicEndpoint& endpoint);
     Status check_endpoint(const MappingKey& key, wire::MappingSource source,
                           const PublicEndpoint& endpoint) const;

@@ -23,12 +23,6 @@ Result<Action> add(const CommandLine& line) {
     if (mapping->client.empty())
         return fail(Errc::invalid, "whose mapping is \"{}\"? Name the client with --client CLIENT",
                     mapping->name);
-    if (!line.options.has_endpoint())
-        return fail(
-            Errc::invalid,
-            "where do the visitors of \"{}\" come? Name it with --tcp PORT (0: the server chooses), or "
-            "with --unix PATH",
-            mapping->name);
     const auto options = line.options.read(mapping->name);
     if (!options) return pass(options.error());
 

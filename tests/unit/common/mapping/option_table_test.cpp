@@ -70,6 +70,11 @@ TEST(OptionTable, TimesHaveLimits) {
     EXPECT_FALSE(with("lifetime", "5"));
 }
 
+TEST(OptionTable, BytesThatAreNoTextAreRefused) {
+    EXPECT_THAT(with("unix", "/run/\xff.sock").error().message, HasSubstr("not text in UTF-8"));
+    EXPECT_TRUE(with("unix", "/run/m\xc3\xbcll.sock"));
+}
+
 TEST(OptionTable, AMappingHasOnePublicEndpoint) {
     OptionReader reader;
     ASSERT_TRUE(reader.take(*find_mapping_option("tcp"), "80"));

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <deque>
+
 #include "common/net/relay/relay_table.hpp"
 #include "tests/unit/common/net/relay_chain.hpp"
 
@@ -14,6 +16,8 @@ class RelayLimitsTest : public testing::Test {
   protected:
     void start(std::uint64_t number, RelayLimits limits) {
         auto& pair = pairs_.emplace_back();
+        pair.outer.prepare();
+        pair.data.prepare();
         const ConnectionId id{number};
         table_.add({id, "home", "web", "visitor", false, WallTime()}, std::move(pair.outer.far),
                    std::move(pair.data.far), std::nullopt);

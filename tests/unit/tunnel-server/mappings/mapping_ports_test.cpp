@@ -1,5 +1,7 @@
 // Which public port a mapping gets, and what happens when it cannot have it.
 
+#include <sys/resource.h>
+
 #include "tests/unit/tunnel-server/mappings/table_fixture.hpp"
 
 namespace tunnel::server {
@@ -188,6 +190,21 @@ TEST_F(MappingTableTest, APortThatAnotherMappingLeftIsTakenAtTheNextRetry) {
     table->declare({"home", ""}, {});
     table->retry_refused();
     EXPECT_EQ(state_of("office", "ssh"), MappingState::listening);
+}
+
+TEST_F(MappingTableTest, RangesLeaveHalfOfTheDescriptorsToVisitors) {
+    rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+    const rlimit few{200, before.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+    auto wide = spec("wide", 0, "127.0.0.1:20000-20149");
+    wide.options = {{"tcp", "20000-20149"}};
+    declare("home", {wide});
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+    EXPECT_EQ(state_of("home", "wide"), MappingState::refused);
+    EXPECT_EQ(at("home", "wide").refusal->code, Errc::limit);
+    EXPECT_THAT(at("home", "wide").refusal->message,
+                HasSubstr("150 more would leave too few of its 200 descriptors"));
 }
 
 TEST_F(MappingTableTest, TwoMappingsMaySwapTheirPorts) {
