@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "common/net/deadline.hpp"
+#include "common/net/same_host.hpp"
 #include "common/net/socket.hpp"
 
 namespace tunnel::net {
@@ -83,6 +84,7 @@ std::optional<UniqueFd> dial_loopback(const tcp::endpoint& address) {
     UniqueFd fd(
         ::socket(address.protocol().family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
     if (!fd) return std::nullopt;
+    prepare_for_same_host(fd.get(), address);
     if (::connect(fd.get(), address.data(), static_cast<socklen_t>(address.size())) == 0) return fd;
     pollfd state{fd.get(), POLLOUT, 0};
     if (errno != EINPROGRESS || ::poll(&state, 1, 0) <= 0 || state.revents != POLLOUT) return std::nullopt;

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "common/net/deadline.hpp"
+#include "common/net/same_host.hpp"
 #include "common/net/socket.hpp"
 
 namespace tunnel::net {
@@ -72,6 +73,7 @@ Result<ListenSockets> open_all(const tcp::endpoint& address, std::size_t count) 
     for (std::size_t i = 0; i < count; ++i) {
         auto fd = bind_socket(*claimed, Sharing::reuse_port);
         if (!fd) return pass(std::move(fd.error()));
+        prepare_for_same_host(fd->get(), *claimed);
         if (::listen(fd->get(), backlog) != 0)
             return fail_errno(errno, fmt::format("cannot listen on {}", to_text(*claimed)));
         sockets.push_back(std::make_shared<ListenSocket>(std::move(*fd)));
