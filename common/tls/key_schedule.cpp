@@ -84,4 +84,14 @@ StreamKeys derive_stream_keys(const Secret& ticket_key, TicketNumber number, con
         direction_keys(ticket_key, label_with("tunnel v1 to server", {n, client_nonce, server_nonce}))};
 }
 
+CarrierKeys derive_carrier_keys(const Secret& ticket_key, TicketNumber number,
+                                const StreamNonce& client_nonce, const StreamNonce& server_nonce) {
+    const auto n = number_bytes(number.value);
+    const auto keys = [&](std::string_view label) {
+        return direction_keys(ticket_key, label_with(label, {n, client_nonce, server_nonce}));
+    };
+    return CarrierKeys{{keys("tunnel v1 frames to client"), keys("tunnel v1 frames to server")},
+                       {keys("tunnel v1 packets to client"), keys("tunnel v1 packets to server")}};
+}
+
 }  // namespace tunnel::tls

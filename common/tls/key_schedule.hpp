@@ -9,9 +9,15 @@
 //   ticket key n      | chain key n-1       | Expand, "tunnel v1 ticket" n
 //   chain key n       | chain key n-1       | Expand, "tunnel v1 ratchet" n; then chain key n-1 is wiped
 //   preface MAC key   | ticket key n        | Expand, "tunnel v1 preface"
-//   to-client key     | ticket key n        | Expand, "tunnel v1 to client" n client_nonce server_nonce, 16 +
-//   4 bytes to-server key     | ticket key n        | Expand, "tunnel v1 to server" n client_nonce
-//   server_nonce, 16 + 4 bytes
+//   to-client key     | ticket key n        | Expand, "tunnel v1 to client" n client_nonce server_nonce, 20
+//   bytes to-server key     | ticket key n        | Expand, "tunnel v1 to server" n client_nonce
+//   server_nonce, 20 bytes frame keys        | ticket key n        | likewise, "tunnel v1 frames to client",
+//   "... to server" packet keys       | ticket key n        | likewise, "tunnel v1 packets to client", "...
+//   to server"
+//
+// The 20 bytes are AES-128-GCM's key and the 4 bytes that every nonce begins with. Frame keys seal what
+// follows the heads of a data connection that carries the datagrams of a UDP mapping, packet keys the packets
+// that take its place (packet.hpp).
 //
 // The chain only goes forward: who steals a process's memory cannot go back to the keys of connections that
 // ended. Fresh nonces of both ends make the stream keys fresh even if one end repeats its own.
@@ -73,5 +79,13 @@ struct StreamKeys {
 using StreamNonce = std::array<Byte, 16>;
 StreamKeys derive_stream_keys(const Secret& ticket_key, TicketNumber number, const StreamNonce& client_nonce,
                               const StreamNonce& server_nonce);
+
+// Of a data connection that carries datagrams.
+struct CarrierKeys {
+    StreamKeys frames;
+    StreamKeys packets;
+};
+CarrierKeys derive_carrier_keys(const Secret& ticket_key, TicketNumber number,
+                                const StreamNonce& client_nonce, const StreamNonce& server_nonce);
 
 }  // namespace tunnel::tls

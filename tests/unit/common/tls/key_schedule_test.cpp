@@ -50,6 +50,19 @@ TEST(KeySchedule, StreamKeysFixedVector) {
     EXPECT_EQ(hex_encode(keys.to_server.salt), "af86b66f");
 }
 
+TEST(KeySchedule, CarrierKeysFixedVector) {
+    const TicketKey ticket = KeyChain(data_key()).next();
+    const CarrierKeys keys = derive_carrier_keys(ticket.key, ticket.number, nonce(0x10), nonce(0xa0));
+    EXPECT_EQ(hex_encode(keys.frames.to_client.key), "01080e2fdcedbf78e727b61feb2bedef");
+    EXPECT_EQ(hex_encode(keys.frames.to_client.salt), "ac7838d1");
+    EXPECT_EQ(hex_encode(keys.frames.to_server.key), "8ea1c2676bec655d5dcbe047a2936973");
+    EXPECT_EQ(hex_encode(keys.frames.to_server.salt), "1c9795f6");
+    EXPECT_EQ(hex_encode(keys.packets.to_client.key), "273be609468df08c496c8f809460da82");
+    EXPECT_EQ(hex_encode(keys.packets.to_client.salt), "f5851feb");
+    EXPECT_EQ(hex_encode(keys.packets.to_server.key), "5e4304d1b383af047f5040a11397f2bf");
+    EXPECT_EQ(hex_encode(keys.packets.to_server.salt), "3717f284");
+}
+
 TEST(KeySchedule, BothEndsDeriveTheSameAndNoKeyRepeats) {
     const Secret key = Secret::random(session_data_key_size);
     KeyChain server(key);
