@@ -280,6 +280,7 @@ net::awaitable<void> Client::stop_loop() {
     }
     tasks_.cancel();
     co_await tasks_.join();
+    co_await data_.close_flows();
     co_await workers_.stop();
     log_.info("client stopped");
 }

@@ -75,6 +75,7 @@ Server::Server(ServerConfig config, Log log, ConfigSource reload, Store store, S
     tunnel_port_ = std::make_unique<TunnelPort>(workers_, log_, tunnel_port_hooks(),
                                                 admission_limits(config_), std::move(context));
     pairings_ = std::make_unique<PairingGroup>(workers_, context_.get_executor(), stream_failure());
+    udp_ = std::make_unique<UdpPlane>(workers_, *pairings_, stream_failure());
     mappings_ = std::make_unique<MappingTable>(workers_, log_, mapping_rules(), mapping_hooks());
     sessions_ = std::make_unique<SessionTable>(context_.get_executor(), log_, clients_, *mappings_,
                                                *pairings_, session_settings());
@@ -94,6 +95,7 @@ Status Server::open() {
         listen_addresses_.push_back(net::to_text(address));
         tunnel_port_number_ = address.port();
     }
+    udp_->take_packets(tunnel_port_->addresses(), log_);
     workers_.set_liveness(liveness_of(config_));
     pairings_->set_liveness(liveness_of(config_));
     return admin_socket_->listen(config_.admin.socket, config_.admin.group);
@@ -125,6 +127,9 @@ MappingTable::Hooks Server::mapping_hooks() {
     hooks.on_visitor = [this](net::Worker& worker, std::shared_ptr<const Route> route,
                               net::Accepted accepted) {
         pairings_->at(worker.index()).visitor(std::move(route), std::move(accepted));
+    };
+    hooks.open_udp = [this](const PublicPlace& place, std::function<std::shared_ptr<const Route>()> route) {
+        return udp_->open(place, route);
     };
     hooks.on_change = [this](const SeatKey& seat) {
         if (sessions_) sessions_->mappings_changed(seat);
@@ -212,6 +217,7 @@ net::awaitable<void> Server::stop_loop() {
     co_await admin_socket_->stop();
     tasks_.cancel();
     co_await tasks_.join();
+    co_await udp_->close();
     co_await workers_.stop();
     log_.info("server stopped");
 }

@@ -19,6 +19,7 @@
 #include "tunnel-server/mappings/mapping_table.hpp"
 #include "tunnel-server/sessions/session_table.hpp"
 #include "tunnel-server/store/store_thread.hpp"
+#include "tunnel-server/udp/udp_plane.hpp"
 
 namespace tunnel::server {
 
@@ -83,6 +84,7 @@ class Server final : public ServerFacts {
     StoreThread store_;
     ClientBook clients_;
     std::unique_ptr<PairingGroup> pairings_;
+    std::unique_ptr<UdpPlane> udp_;
     std::unique_ptr<MappingTable> mappings_;
     std::unique_ptr<SessionTable> sessions_;
     std::unique_ptr<TunnelPort> tunnel_port_;

@@ -34,6 +34,18 @@ Status check_mapping(const MappingOptions& mapping) {
         return fail(Errc::invalid,
                     "mapping \"{}\" has no service: say where it leads, such as 22 or 192.168.1.10:80",
                     mapping.name);
+    const bool udp = mapping.endpoint.protocol == Protocol::udp;
+    const MappingOptions usual;
+    if (udp && (mapping.times != usual.times || mapping.keepalive != usual.keepalive))
+        return fail(
+            Errc::invalid,
+            "mapping \"{}\" has no connections: idle_timeout, lifetime and keepalive do not belong to udp "
+            "mappings, flow_timeout does",
+            mapping.name);
+    if (!udp && mapping.datagrams != usual.datagrams)
+        return fail(Errc::invalid,
+                    "mapping \"{}\" carries no datagrams: transport and flow_timeout belong to udp mappings",
+                    mapping.name);
     return check_ends(mapping);
 }
 

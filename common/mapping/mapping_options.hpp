@@ -5,6 +5,7 @@
 #include <string>
 
 #include "common/core/clock.hpp"
+#include "common/mapping/datagram_transport.hpp"
 #include "common/mapping/endpoint.hpp"
 
 namespace tunnel {
@@ -20,6 +21,16 @@ struct VisitorTimes {
     bool operator==(const VisitorTimes&) const = default;
 };
 
+constexpr Millis shortest_flow_timeout = Seconds(1);
+constexpr Millis longest_flow_timeout = std::chrono::hours(24);
+
+// Of a UDP mapping.
+struct DatagramOptions {
+    DatagramTransport transport = DatagramTransport::automatic;
+    Millis flow_timeout{60'000};  // a visitor whose datagrams cease for so long is forgotten
+    bool operator==(const DatagramOptions&) const = default;
+};
+
 struct MappingOptions {
     std::string name;
     PublicEndpoint endpoint{};
@@ -29,6 +40,7 @@ struct MappingOptions {
     // Silence on the visitor's and on the service's socket after which TCP asks whether the peer is there; a
     // peer that does not answer for as long again is gone. 0: never.
     Seconds keepalive{60};
+    DatagramOptions datagrams{};
     bool operator==(const MappingOptions&) const = default;
 };
 

@@ -39,6 +39,16 @@ std::string time_text(Millis time) {
     return time == Millis(0) ? "0" : format_duration(time);
 }
 
+Status put_flow_timeout(std::string_view text, Millis& out) {
+    const auto time = parse_duration(text);
+    if (!time) return pass(time.error());
+    if (*time < shortest_flow_timeout || *time > longest_flow_timeout)
+        return fail(Errc::invalid, "\"{}\" is out of range: write {} to {}", text,
+                    format_duration(shortest_flow_timeout), format_duration(longest_flow_timeout));
+    out = *time;
+    return {};
+}
+
 Texts ports_of(const MappingOptions& options, Protocol protocol) {
     const auto& endpoint = options.endpoint;
     if (endpoint.is_unix() || endpoint.protocol != protocol) return {};
@@ -99,6 +109,21 @@ constexpr std::array table{
             return put_time(text, out.keepalive, longest_keepalive);
         },
         [](const MappingOptions& options) { return Texts{time_text(options.keepalive)}; }},
+    MappingOption{"transport", Kind::text, Role::other, "WAY",
+                  "How datagrams travel between the ends: datagram, stream, or auto, which prefers the first",
+                  [](std::string_view text, MappingOptions& out) {
+                      return put(parse_datagram_transport(text), out.datagrams.transport);
+                  },
+                  [](const MappingOptions& options) {
+                      return Texts{std::string(to_string(options.datagrams.transport))};
+                  }},
+    MappingOption{
+        "flow_timeout", Kind::number, Role::other, "TIME",
+        "Forget a visitor who has neither sent nor received a datagram for this long",
+        [](std::string_view text, MappingOptions& out) {
+            return put_flow_timeout(text, out.datagrams.flow_timeout);
+        },
+        [](const MappingOptions& options) { return Texts{format_duration(options.datagrams.flow_timeout)}; }},
 };
 
 }  // namespace

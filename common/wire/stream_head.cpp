@@ -26,6 +26,12 @@ Bytes encode(const StreamOpen& open) {
     out.set_local(open.local);
     out.set_port_offset(open.port_offset);
     out.set_keepalive(static_cast<std::uint32_t>(open.keepalive.count()));
+    if (open.datagrams) {
+        auto& datagrams = *out.mutable_datagrams();
+        datagrams.set_group(open.datagrams->group);
+        datagrams.set_flow_timeout(static_cast<std::uint32_t>(open.datagrams->flow_timeout.count()));
+        datagrams.set_path(open.datagrams->path);
+    }
     return serialize_message(out);
 }
 
@@ -41,14 +47,18 @@ Result<StreamOpen> decode_stream_open(BytesView bytes) {
     if (!parse(in, bytes) || in.mapping().size() > max_text || in.service().size() > max_service ||
         in.visitor().size() > max_text || in.local().size() > max_text || in.port_offset() > 65535)
         return fail(Errc::protocol, "the server sent a stream head that is none");
-    return StreamOpen{ConnectionId{in.connection()},
-                      in.mapping(),
-                      in.service(),
-                      in.encrypt(),
-                      in.visitor(),
-                      in.local(),
-                      in.port_offset(),
-                      Seconds(in.keepalive())};
+    StreamOpen open{ConnectionId{in.connection()},
+                    in.mapping(),
+                    in.service(),
+                    in.encrypt(),
+                    in.visitor(),
+                    in.local(),
+                    in.port_offset(),
+                    Seconds(in.keepalive())};
+    if (in.has_datagrams())
+        open.datagrams = DatagramOpen{in.datagrams().group(), Millis(in.datagrams().flow_timeout()),
+                                      in.datagrams().path()};
+    return open;
 }
 
 Result<StreamAnswer> decode_stream_answer(BytesView bytes) {

@@ -3,6 +3,7 @@
 // the client. Each travels as one sealed record even when the bytes after it go in the clear, so that nobody
 // on the way can learn or change which service is dialled.
 
+#include <optional>
 #include <string>
 
 #include "common/core/bytes.hpp"
@@ -14,6 +15,14 @@ namespace tunnel::wire {
 
 constexpr std::size_t max_stream_head = 4096;  // bytes of an encoded head
 
+// What a data connection is for that carries the datagrams of a UDP mapping.
+struct DatagramOpen {
+    std::uint64_t group = 0;
+    Millis flow_timeout{60'000};
+    std::uint32_t path = 0;
+    bool operator==(const DatagramOpen&) const = default;
+};
+
 struct StreamOpen {
     ConnectionId connection;
     std::string mapping;
@@ -23,6 +32,7 @@ struct StreamOpen {
     std::string local;
     std::uint32_t port_offset = 0;  // below 65536
     Seconds keepalive{0};           // 0: off
+    std::optional<DatagramOpen> datagrams{};
     bool operator==(const StreamOpen&) const = default;
 };
 

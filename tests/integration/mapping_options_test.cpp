@@ -86,14 +86,6 @@ TEST_F(TunnelTest, AnAdminsOptionsOutliveARestartOfTheServer) {
     EXPECT_TRUE(ping(visitor));
 }
 
-TEST_F(TunnelTest, WhatIsNotServedYetIsRefusedWithASentence) {
-    start_server();
-    auto& client = start_client("[[mapping]]\nname = \"dns\"\nudp = 0\nto = \"53\"\n");
-    ASSERT_TRUE(eventually([&] { return client.state("dns").state == "refused"; }));
-    EXPECT_THAT(client.state("dns").error, HasSubstr("serves no udp mappings"));
-    EXPECT_EQ(mapping_refused("dns2", {{"udp", "5353"}, {"to", "53"}}).code(), "unavailable");
-}
-
 TEST_F(TunnelTest, BadWordsAreRefusedByTheServerToo) {
     start_server();
     (void)link_of("home");

@@ -80,7 +80,11 @@ net::awaitable<Result<OpenedStream>> await_stream(net::Worker& worker, net::Uniq
     if (!opened) co_return pass(opened.error());
     auto open = wire::decode_stream_open(BytesView(plain).first(opened->size));
     if (!open) co_return pass(open.error());
-    co_return OpenedStream{net::UniqueFd(socket.release()), std::move(*open), std::move(records)};
+    std::optional<tls::CarrierKeys> carrier_keys;
+    if (open->datagrams)
+        carrier_keys = tls::derive_carrier_keys(job.ticket.key, job.ticket.number, preface.nonce, nonce);
+    co_return OpenedStream{net::UniqueFd(socket.release()), std::move(*open), std::move(records),
+                           std::move(carrier_keys)};
 }
 
 Status send_answer(OpenedStream& stream, const wire::StreamAnswer& answer) {

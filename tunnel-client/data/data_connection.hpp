@@ -2,6 +2,8 @@
 // One data connection at the client until its stream is open: dial, preface, the server's StreamOpen. One
 // worker's thread.
 
+#include <optional>
+
 #include "common/net/asio.hpp"
 #include "common/net/relay/relay.hpp"
 #include "common/net/worker.hpp"
@@ -16,6 +18,7 @@ struct OpenedStream {
     net::UniqueFd fd;
     wire::StreamOpen open;
     net::RecordLayers records;
+    std::optional<tls::CarrierKeys> carrier_keys;  // when it is for datagrams
 };
 
 // Dials the tunnel port and sends the preface. Errors name the address.

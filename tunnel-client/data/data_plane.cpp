@@ -1,6 +1,7 @@
 #include "tunnel-client/data/data_plane.hpp"
 
 #include "common/net/deadline.hpp"
+#include "common/net/hop.hpp"
 #include "common/net/relay/relay.hpp"
 #include "common/net/stream_io.hpp"
 #include "common/net/unix_socket.hpp"
@@ -32,26 +33,47 @@ net::awaitable<Dialled> dial_unix_service(const ServiceRules& rules, const Servi
                                           to_string(service), fd.error().message)});
 }
 
+// The addresses of a service that may be dialled.
+net::awaitable<tl::expected<net::Endpoints, wire::StreamAnswer>> find_service(
+    net::Resolver& resolver, const ServiceRules& rules, const ServiceRules::Service& service) {
+    const auto addresses = co_await resolver.resolve(service.address, rules.dial_timeout());
+    if (!addresses)
+        co_return tl::unexpected(wire::StreamAnswer{Code::connect_failed, addresses.error().message});
+    net::Endpoints allowed;
+    for (const auto& address : *addresses) {
+        if (rules.allows(service, net::to_ip(address.address()))) allowed.push_back(address);
+    }
+    if (allowed.empty())
+        co_return tl::unexpected(wire::StreamAnswer{Code::not_allowed, rules.objection(service)});
+    co_return std::move(allowed);
+}
+
 net::awaitable<Dialled> dial_service(net::Resolver& resolver, const ServiceRules& rules,
                                      const wire::StreamOpen& open) {
     const auto service = rules.service_for(open.mapping, open.service, open.port_offset);
     if (!service)
         co_return tl::unexpected(wire::StreamAnswer{Code::unknown_mapping, service.error().message});
     if (service->is_unix()) co_return co_await dial_unix_service(rules, *service);
-    const auto addresses = co_await resolver.resolve(service->address, rules.dial_timeout());
-    if (!addresses)
-        co_return tl::unexpected(wire::StreamAnswer{Code::connect_failed, addresses.error().message});
-    net::Endpoints allowed;
-    for (const auto& address : *addresses) {
-        if (rules.allows(*service, net::to_ip(address.address()))) allowed.push_back(address);
-    }
-    if (allowed.empty())
-        co_return tl::unexpected(wire::StreamAnswer{Code::not_allowed, rules.objection(*service)});
-    auto fd = co_await net::dial(std::move(allowed), rules.dial_timeout());
+    auto addresses = co_await find_service(resolver, rules, *service);
+    if (!addresses) co_return tl::unexpected(std::move(addresses.error()));
+    auto fd = co_await net::dial(std::move(*addresses), rules.dial_timeout());
     if (fd) co_return ServiceSocket{std::move(*fd)};
     co_return tl::unexpected(wire::StreamAnswer{
         Code::connect_failed, fmt::format("the service {} does not answer ({}): is it running?",
                                           to_string(*service), fd.error().message)});
+}
+
+// Where the datagrams of a stream go: the system's first choice of the addresses that may be sent to.
+net::awaitable<tl::expected<net::udp::endpoint, wire::StreamAnswer>> find_udp_service(
+    net::Resolver& resolver, const ServiceRules& rules, const wire::StreamOpen& open) {
+    const auto service = rules.service_for(open.mapping, open.service, open.port_offset);
+    if (!service || service->is_unix())
+        co_return tl::unexpected(
+            wire::StreamAnswer{Code::unknown_mapping, service ? "a Unix socket takes no datagrams of ours"
+                                                              : service.error().message});
+    auto addresses = co_await find_service(resolver, rules, *service);
+    if (!addresses) co_return tl::unexpected(std::move(addresses.error()));
+    co_return net::udp::endpoint(addresses->front().address(), addresses->front().port());
 }
 
 // The socket of a service that speaks TCP.
@@ -84,13 +106,22 @@ DataPlane::DataPlane(net::WorkerPool& workers, Log log, std::string client_name,
       rules_(std::move(rules)) {
     for (std::size_t i = 0; i < workers_.size(); ++i) {
         auto& worker = workers_.at(i);
-        per_worker_.emplace_back(new PerWorker{worker, net::Resolver(worker.executor())});
+        per_worker_.emplace_back(new PerWorker(worker, log_));
     }
 }
 
 void DataPlane::set_rules(std::shared_ptr<const ServiceRules> rules) {
+    for (const auto& at : per_worker_)
+        asio::post(at->worker.executor(), [udp = &at->udp, rules] { udp->check(*rules); });
     const std::lock_guard lock(mutex_);
     rules_ = std::move(rules);
+}
+
+net::awaitable<void> DataPlane::close_flows() {
+    for (const auto& at : per_worker_) {
+        auto pending = net::ask(at->worker.executor(), [udp = &at->udp] { udp->close(); });
+        co_await std::move(pending);
+    }
 }
 
 std::shared_ptr<const ServiceRules> DataPlane::rules() const {
@@ -119,6 +150,10 @@ net::awaitable<void> DataPlane::serve(PerWorker& at, DataJob job) {
     if (!stream) {
         log_.debug("data connection closed unused", {{"reason", stream.error().message}});
         job.on_failed(job.ticket.number, stream.error().message);
+        co_return;
+    }
+    if (stream->open.datagrams) {
+        co_await serve_datagrams(at, std::move(*stream), job.server);
         co_return;
     }
     Dialled service = tl::unexpected(wire::StreamAnswer{Code::draining, "the client is shutting down"});
@@ -156,6 +191,30 @@ net::awaitable<void> DataPlane::serve(PerWorker& at, DataJob job) {
                                          {"reason", net::to_string(result.end)},
                                          {"detail", result.detail}});
         });
+}
+
+net::awaitable<void> DataPlane::serve_datagrams(PerWorker& at, OpenedStream stream,
+                                                net::tcp::endpoint server) {
+    tl::expected<net::udp::endpoint, wire::StreamAnswer> service =
+        tl::unexpected(wire::StreamAnswer{Code::draining, "the client is shutting down"});
+    const auto rules_now = rules();
+    if (!draining_) service = co_await find_udp_service(at.resolver, *rules_now, stream.open);
+    wire::StreamAnswer answer;
+    if (!service) answer = service.error();
+    const auto answered = send_answer(stream, answer);
+    if (!service || !answered) {
+        log_.warn("datagrams refused",
+                  {{"mapping", stream.open.mapping},
+                   {"reason", service ? answered.error().message : service.error().reason}});
+        co_await close_after_reading(at.worker, std::move(stream.fd));
+        co_return;
+    }
+    // All flows of a group are served by one worker.
+    auto& keeper = *per_worker_[stream.open.datagrams->group % per_worker_.size()];
+    DatagramGrant grant{std::move(stream.fd), std::move(stream.open), std::move(*stream.carrier_keys),
+                        *service, net::udp::endpoint(server.address(), server.port())};
+    asio::post(keeper.worker.executor(),
+               [udp = &keeper.udp, grant = std::move(grant)]() mutable { udp->adopt(std::move(grant)); });
 }
 
 }  // namespace tunnel::client

@@ -13,8 +13,11 @@
 #include "common/net/worker.hpp"
 #include "common/tls/key_schedule.hpp"
 #include "tunnel-client/services/service_rules.hpp"
+#include "tunnel-client/udp/client_udp_worker.hpp"
 
 namespace tunnel::client {
+
+struct OpenedStream;
 
 // A data connection to be dialled. A value that crosses threads.
 struct DataJob {
@@ -37,12 +40,17 @@ class DataPlane {
     void set_rules(std::shared_ptr<const ServiceRules> rules);
     // From now on streams are answered with "draining"; running visitors go on.
     void drain() { draining_ = true; }
+    // Ends the flows of UDP mappings; before the workers stop.
+    net::awaitable<void> close_flows();
 
   private:
     struct PerWorker {
+        PerWorker(net::Worker& at, const Log& log) : worker(at), resolver(at.executor()), udp(at, log) {}
         net::Worker& worker;
         net::Resolver resolver;
+        ClientUdpWorker udp;
     };
+    net::awaitable<void> serve_datagrams(PerWorker& at, OpenedStream stream, net::tcp::endpoint server);
     net::awaitable<void> serve(PerWorker& at, DataJob job);
     std::shared_ptr<const ServiceRules> rules() const;
 

@@ -11,9 +11,27 @@ template <class Predicate>
 std::uint32_t visitors_of(const MappingTable& mappings, Predicate mine) {
     std::uint32_t visitors = 0;
     for (const auto& [key, mapping] : mappings.all()) {
-        if (mine(mapping)) visitors += mapping.counters->visitors;
+        if (mine(mapping)) visitors += mapping.counters->visitors + mapping.counters->datagrams.flows;
     }
     return visitors;
+}
+
+// "queue=12,unreachable=3"
+std::string dropped_text(const DatagramCounters& counters) {
+    std::vector<std::string> parts;
+    for (std::size_t i = 0; i < datagram_drops; ++i) {
+        if (const std::uint64_t count = counters.dropped[i]; count > 0)
+            parts.push_back(fmt::format("{}={}", datagram_drop_names[i], count));
+    }
+    return fmt::format("{}", fmt::join(parts, ","));
+}
+
+std::string way_text(const DatagramCounters& counters) {
+    const std::uint32_t ways = counters.ways;
+    const std::uint32_t by_packets = counters.packet_ways;
+    if (ways == 0) return {};
+    if (by_packets == 0) return "stream";
+    return by_packets >= ways ? "datagram" : "datagram and stream";
 }
 
 }  // namespace
@@ -43,10 +61,15 @@ void fill(proto::MappingInfo& out, const Mapping& mapping, const MappingTable& t
         bytes_in += relay.bytes_in;
         bytes_out += relay.bytes_out;
     }
-    out.set_visitors(mapping.counters->visitors);
-    out.set_visitors_total(mapping.counters->visitors_total);
-    out.set_bytes_in(bytes_in);
-    out.set_bytes_out(bytes_out);
+    const auto& datagrams = mapping.counters->datagrams;
+    out.set_visitors(mapping.counters->visitors + datagrams.flows);
+    out.set_visitors_total(mapping.counters->visitors_total + datagrams.flows_total);
+    out.set_bytes_in(bytes_in + datagrams.bytes_in);
+    out.set_bytes_out(bytes_out + datagrams.bytes_out);
+    out.set_datagrams_in(datagrams.datagrams_in);
+    out.set_datagrams_out(datagrams.datagrams_out);
+    out.set_datagrams_dropped(dropped_text(datagrams));
+    out.set_datagrams_by(way_text(datagrams));
     out.set_refused_total(mapping.counters->refused_total);
 }
 

@@ -13,10 +13,12 @@
 #include "common/mapping/mapping_options.hpp"
 #include "common/wire/control_messages.hpp"
 #include "tunnel-server/mappings/route.hpp"
+#include "tunnel-server/udp/datagram_counters.hpp"
 
 namespace tunnel::server {
 
 class PublicListener;
+class UdpListener;
 
 // Counted by the workers, read by the control thread.
 struct MappingCounters {
@@ -25,6 +27,7 @@ struct MappingCounters {
     std::atomic<std::uint64_t> bytes_in{0};   // from visitors, of relays that ended
     std::atomic<std::uint64_t> bytes_out{0};  // to visitors, of relays that ended
     std::atomic<std::uint64_t> refused_total{0};
+    DatagramCounters datagrams;
 };
 
 enum class MappingState {
@@ -51,7 +54,14 @@ struct Mapping {
     WallTime created_at{};
     std::shared_ptr<MappingCounters> counters = std::make_shared<MappingCounters>();
     std::shared_ptr<RouteCell> route = std::make_shared<RouteCell>();
-    std::shared_ptr<PublicListener> listener;  // while listening or waiting
+    std::shared_ptr<PublicListener> listener;   // while listening or waiting
+    std::shared_ptr<UdpListener> udp_listener;  // likewise, of a UDP mapping
+
+    void stop_listening() {
+        listener.reset();
+        udp_listener.reset();
+    }
+    bool listens() const { return listener != nullptr || udp_listener != nullptr; }
 
     // The public endpoint with the port that the server chose, if it has chosen one.
     PublicEndpoint endpoint() const {

@@ -8,19 +8,12 @@
 #include "common/mapping/option_table.hpp"
 #include "common/net/socket.hpp"
 #include "tunnel-server/mappings/mapping_table.hpp"
+#include "tunnel-server/udp/udp_plane.hpp"
 
 namespace tunnel::server {
 
-// The one place where the server says which kinds of endpoint it serves.
-Status MappingTable::check_served(const PublicEndpoint& endpoint) {
-    if (endpoint.protocol == Protocol::tcp) return {};
-    return fail(Errc::unavailable,
-                "tunnel-server {} serves no udp mappings: name a tcp port or a Unix socket instead", version);
-}
-
 Status MappingTable::open(Mapping& mapping) {
     if (!mapping.problem.empty()) return fail(Errc::version, "{}", mapping.problem);
-    if (auto ok = check_served(mapping.options.endpoint); !ok) return ok;
     if (!mapping.options.endpoint.port_is_chosen()) {
         if (auto ok = check_endpoint(mapping.key, mapping.source, mapping.options.endpoint); !ok) return ok;
         return open_on(mapping, mapping.options.endpoint);
@@ -45,7 +38,10 @@ Status MappingTable::open(Mapping& mapping) {
 // Half of the descriptors are for visitors, whatever ranges are asked for.
 Status MappingTable::check_descriptors(const PublicPlace& place) const {
     std::size_t open = 0;
-    for (const auto& [key, mapping] : mappings_) open += mapping.listener ? mapping.listener->sockets() : 0;
+    for (const auto& [key, mapping] : mappings_) {
+        if (mapping.listener) open += mapping.listener->sockets();
+        if (mapping.udp_listener) open += mapping.udp_listener->sockets();
+    }
     const auto needed = PublicListener::sockets_for(place, workers_.size());
     const auto limit = net::descriptor_limit();
     if (open + needed <= limit / 2) return {};
@@ -59,13 +55,9 @@ Status MappingTable::check_descriptors(const PublicPlace& place) const {
 Status MappingTable::open_on(Mapping& mapping, const PublicEndpoint& endpoint) {
     const auto place = place_of(endpoint, mapping.options.keepalive);
     if (auto ok = check_descriptors(place); !ok) return ok;
-    auto listener = PublicListener::open(
-        workers_, place, log_,
-        [route = mapping.route, on_visitor = hooks_.on_visitor](net::Worker& worker, net::Accepted accepted) {
-            on_visitor(worker, route->get(), std::move(accepted));
-        });
-    if (!listener) return pass(std::move(listener.error()));
-    mapping.listener = std::move(*listener);
+    if (auto ok = endpoint.protocol == Protocol::udp ? open_udp(mapping, place) : open_tcp(mapping, place);
+        !ok)
+        return ok;
     mapping.port = endpoint.ports.first;
     log_.info("mapping listening", {{"mapping", mapping.key.name},
                                     {"client", mapping.key.client},
@@ -76,12 +68,30 @@ Status MappingTable::open_on(Mapping& mapping, const PublicEndpoint& endpoint) {
     return {};
 }
 
+Status MappingTable::open_tcp(Mapping& mapping, const PublicPlace& place) {
+    auto listener = PublicListener::open(
+        workers_, place, log_,
+        [route = mapping.route, on_visitor = hooks_.on_visitor](net::Worker& worker, net::Accepted accepted) {
+            on_visitor(worker, route->get(), std::move(accepted));
+        });
+    if (!listener) return pass(std::move(listener.error()));
+    mapping.listener = std::move(*listener);
+    return {};
+}
+
+Status MappingTable::open_udp(Mapping& mapping, const PublicPlace& place) {
+    auto listener = hooks_.open_udp(place, [route = mapping.route] { return route->get(); });
+    if (!listener) return pass(std::move(listener.error()));
+    mapping.udp_listener = std::move(*listener);
+    return {};
+}
+
 Status MappingTable::check_endpoint(const MappingKey& key, wire::MappingSource source,
                                     const PublicEndpoint& endpoint) const {
     for (const auto& [other_key, other] : mappings_) {
         const bool wants = overlap(other.options.endpoint, endpoint);
-        const bool has = other.listener && overlap(other.endpoint(), endpoint);
-        if (other_key == key || !(wants || has) || (wants && other.refusal && !other.listener)) continue;
+        const bool has = other.listens() && overlap(other.endpoint(), endpoint);
+        if (other_key == key || !(wants || has) || (wants && other.refusal && !other.listens())) continue;
         const auto what =
             endpoint.is_unix()
                 ? endpoint.path

@@ -5,6 +5,7 @@
 
 #include "common/mapping/option_table.hpp"
 #include "common/mapping/spec.hpp"
+#include "tunnel-server/udp/udp_plane.hpp"
 
 namespace tunnel::server {
 
@@ -49,10 +50,10 @@ void MappingTable::set_rules(Rules rules) {
         // An admin's mapping is refused by its client's rules, which are none of these.
         if (mapping.source == wire::MappingSource::admin) continue;
         const bool may_stay =
-            !mapping.listener || check_endpoint(key, mapping.source, mapping.endpoint()).has_value();
+            !mapping.listens() || check_endpoint(key, mapping.source, mapping.endpoint()).has_value();
         if (may_stay && !mapping.refusal) continue;
         // Opened anew it is refused, or gets another port when the server may choose one.
-        if (!may_stay) mapping.listener.reset();
+        if (!may_stay) mapping.stop_listening();
         mapping.refusal.reset();
         refresh(mapping);
         hooks_.on_change(seat_of(mapping));
@@ -70,10 +71,10 @@ Status MappingTable::check_new(const StoredMapping& mapping) const {
             existing->source == wire::MappingSource::admin ? "added here" : "declared in its own config");
     }
     const auto& endpoint = mapping.options.endpoint;
-    if (auto ok = check_served(endpoint); !ok) return ok;
     if (endpoint.port_is_chosen()) return {};
     if (auto ok = check_endpoint(key, wire::MappingSource::admin, endpoint); !ok) return ok;
-    return PublicListener::probe(place_of(endpoint, mapping.options.keepalive));
+    const auto place = place_of(endpoint, mapping.options.keepalive);
+    return endpoint.protocol == Protocol::udp ? UdpPlane::probe(place) : PublicListener::probe(place);
 }
 
 const Mapping& MappingTable::add(const StoredMapping& stored) {
@@ -200,11 +201,11 @@ Status MappingTable::take_spec(const SeatKey& seat, const wire::MappingSpec& spe
 void MappingTable::apply(Mapping& mapping, MappingOptions options, Port preferred_port) {
     // A port the client asked for and one the server chose are different wishes, even if the number is the
     // same.
-    if (mapping.options.endpoint != options.endpoint) mapping.listener.reset();
+    if (mapping.options.endpoint != options.endpoint) mapping.stop_listening();
     mapping.options = std::move(options);
     if (mapping.listener) mapping.listener->set_keepalive(mapping.options.keepalive);
     const auto& endpoint = mapping.options.endpoint;
-    if (!mapping.listener) mapping.port = endpoint.port_is_chosen() ? preferred_port : endpoint.ports.first;
+    if (!mapping.listens()) mapping.port = endpoint.port_is_chosen() ? preferred_port : endpoint.ports.first;
     mapping.refusal.reset();
     refresh(mapping);
 }
@@ -246,10 +247,10 @@ void MappingTable::note_error(const MappingKey& key, const std::string& reason) 
 
 void MappingTable::retry_refused() {
     for (auto& [key, mapping] : mappings_) {
-        if (!mapping.refusal || mapping.refusal->code == Errc::not_allowed || mapping.listener) continue;
+        if (!mapping.refusal || mapping.refusal->code == Errc::not_allowed || mapping.listens()) continue;
         mapping.refusal.reset();
         refresh(mapping);
-        if (mapping.listener) hooks_.on_change(seat_of(mapping));
+        if (mapping.listens()) hooks_.on_change(seat_of(mapping));
     }
 }
 
@@ -263,8 +264,8 @@ void MappingTable::refresh(Mapping& mapping) {
                         mapping.counters});
     const auto presence = presence_of(seat_of(mapping));
     const bool wanted = !closed_ && !mapping.paused && !mapping.refusal && presence != Presence::gone;
-    if (!wanted) mapping.listener.reset();
-    if (wanted && !mapping.listener) {
+    if (!wanted) mapping.stop_listening();
+    if (wanted && !mapping.listens()) {
         if (auto ok = open(mapping); !ok) {
             // Told once, not at every retry.
             if (mapping.last_error != ok.error().message)
@@ -323,7 +324,7 @@ std::vector<wire::MappingState> MappingTable::states_for(const SeatKey& seat) co
                                  std::string(options.endpoint.kind()),
                                  options_summary(options)};
         state.state = mapping.state == MappingState::waiting ? "listening" : to_string(mapping.state);
-        if (mapping.listener) state.public_address = public_address(mapping);
+        if (mapping.listens()) state.public_address = public_address(mapping);
         if (mapping.refusal) {
             state.error_code = tunnel::to_string(mapping.refusal->code);
             state.error = mapping.refusal->message;

@@ -26,6 +26,11 @@ class MappingTable {
     struct Hooks {
         // On a worker: a visitor came to this mapping.
         std::function<void(net::Worker&, std::shared_ptr<const Route>, net::Accepted)> on_visitor;
+        // On the control thread: listens for the datagrams of a UDP mapping, whose route in force the second
+        // argument tells.
+        std::function<Result<std::shared_ptr<UdpListener>>(const PublicPlace&,
+                                                           std::function<std::shared_ptr<const Route>()>)>
+            open_udp;
         // On the control thread: what the seat's client should be told has changed.
         std::function<void(const SeatKey&)> on_change;
         // A mapping is gone for good: its running visitors are to end.
@@ -72,10 +77,11 @@ class MappingTable {
 
   private:
     void refresh(Mapping& mapping);
-    static Status check_served(const PublicEndpoint& endpoint);
     Status open(Mapping& mapping);
     Status check_descriptors(const PublicPlace& place) const;
     Status open_on(Mapping& mapping, const PublicEndpoint& endpoint);
+    Status open_tcp(Mapping& mapping, const PublicPlace& place);
+    Status open_udp(Mapping& mapping, const PublicPlace& place);
     Status check_endpoint(const MappingKey& key, wire::MappingSource source,
                           const PublicEndpoint& endpoint) const;
     PublicPlace place_of(const PublicEndpoint& endpoint, Seconds keepalive) const;

@@ -63,7 +63,16 @@ bool Pairing::runs_low(const SeatKey& seat, SessionId session) const {
 void Pairing::visitor(std::shared_ptr<const Route> route, net::Accepted accepted) {
     counters_.visitors_total += 1;
     route->counters->visitors_total += 1;
-    WaitingVisitor visitor{std::move(route), {std::move(accepted.fd), accepted.peer}};
+    pair({std::move(route), {std::move(accepted.fd), accepted.peer}});
+}
+
+void Pairing::carrier(std::shared_ptr<const Route> route, std::shared_ptr<CarrierRequest> request) {
+    WaitingVisitor visitor{std::move(route), {}};
+    visitor.carrier = std::move(request);
+    pair(std::move(visitor));
+}
+
+void Pairing::pair(WaitingVisitor visitor) {
     const auto& seat = visitor.route->seat;
     const auto tickets = pool_.size(seat) > 0 ? tickets_.find(pool_.session(seat)) : nullptr;
     if (!tickets || tickets->waiting > 0) return hooks_.on_waiting(std::move(visitor));
@@ -111,6 +120,7 @@ void Pairing::trim(const SeatKey& seat, std::size_t count) {
 }
 
 void Pairing::open_stream(WaitingVisitor visitor, ReadyConnection connection) {
+    if (visitor.carrier) return visitor.carrier->take(std::move(connection));
     visitor.route->counters->visitors += 1;
     serve_visitor(worker_,
                   {std::move(visitor), ConnectionId{++counters_.last_connection}, std::move(connection)},

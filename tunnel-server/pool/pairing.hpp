@@ -52,6 +52,9 @@ class Pairing {
 
     // A visitor came to a mapping's listener.
     void visitor(std::shared_ptr<const Route> route, net::Accepted accepted);
+    // Datagrams of a mapping need a data connection.
+    void carrier(std::shared_ptr<const Route> route, std::shared_ptr<CarrierRequest> request);
+    ConnectionId new_connection_id() { return ConnectionId{++counters_.last_connection}; }
     // A stranger's data connection whose preface was read.
     void data_connection(net::UniqueFd fd, const wire::PrefaceBytes& preface, const net::tcp::endpoint& peer);
     // A visitor whom the control thread sends, because a connection of this session is ready here.
@@ -65,6 +68,7 @@ class Pairing {
     void set_liveness(net::Liveness liveness) { liveness_ = liveness; }
 
   private:
+    void pair(WaitingVisitor visitor);
     void open_stream(WaitingVisitor visitor, ReadyConnection connection);
     // The control thread is woken when it has to do something; what it only has to know goes with that, or
     // follows within a moment.

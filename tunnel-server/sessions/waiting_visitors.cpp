@@ -139,7 +139,8 @@ void SessionTable::refuse(Waiting waiting, const std::string& reason) {
 // Visitors who went away with a reset. One who only said that it sends no more may still want an answer.
 void SessionTable::drop_broken(Seat& seat) {
     std::erase_if(seat.waiting, [this](const Waiting& waiting) {
-        const auto& [route, visitor, moves, was_waiting] = waiting.visitor;
+        const auto& route = waiting.visitor.route;
+        const auto& visitor = waiting.visitor.visitor;
         if (!net::is_broken(visitor.fd.get())) return false;
         log_.info("visitor left", {{"mapping", route->mapping.name},
                                    {"client", route->mapping.client},

@@ -22,6 +22,16 @@ struct Visitor {
 inline std::string to_text(const Visitor& visitor) {
     return visitor.peer.port() == 0 ? net::unix_peer_to_text(visitor.fd.get()) : net::to_text(visitor.peer);
 }
+struct ReadyConnection;
+
+// Somebody else than a visitor who needs a data connection: the datagrams of a UDP mapping.
+class CarrierRequest {
+  public:
+    // Destroyed without having been given one, it was refused.
+    virtual ~CarrierRequest() = default;
+    // Any worker's thread.
+    virtual void take(ReadyConnection connection) = 0;
+};
 
 // A visitor for whom there is no data connection yet.
 struct WaitingVisitor {
@@ -29,6 +39,7 @@ struct WaitingVisitor {
     Visitor visitor;
     int moves = 0;  // data connections that broke before the client had answered
     bool was_waiting = false;
+    std::shared_ptr<CarrierRequest> carrier{};  // instead of a visitor
 };
 
 // Closes with a reset, so that the visitor knows at once that nobody serves it.

@@ -32,7 +32,8 @@ struct Heads {
 };
 
 wire::StreamOpen stream_open(const Assignment& assignment) {
-    const auto& [route, visitor, moves, was_waiting] = assignment.visitor;
+    const auto& route = assignment.visitor.route;
+    const auto& visitor = assignment.visitor.visitor;
     const auto& options = route->options;
     wire::StreamOpen open{
         assignment.id,    route->mapping.name, route->service, options.encrypt, to_text(visitor), "", 0,

@@ -19,6 +19,7 @@ constexpr int reads_of_a_turn = 8;
 // What the kernel may hold unsent: enough for a fast network, and no more, so that the queue stands where
 // it can be cut (tcp(7), TCP_NOTSENT_LOWAT).
 constexpr int unsent_in_kernel = 256 * 1024;
+constexpr Seconds dead_after{20};
 // A buffer that a burst made larger than this is given back when it is empty.
 constexpr std::size_t kept_capacity = 128 * 1024;
 
@@ -39,6 +40,8 @@ Carrier::Carrier(EventSet& events, CarrierBuffers& buffers, UniqueFd fd, std::op
       records_(std::move(records)),
       head_(std::move(head)),
       owner_(owner) {
+    // Both ends always read, so what is not acknowledged met a dead path.
+    set_user_timeout(fd_.get(), dead_after);
     (void)::setsockopt(fd_.get(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_in_kernel, sizeof unsent_in_kernel);
 }
 

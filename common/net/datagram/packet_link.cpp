@@ -19,6 +19,7 @@ constexpr int steady_knocks = 20;
 constexpr Millis quick_knock_every{200};
 constexpr Millis steady_knock_every{1000};
 constexpr Millis slow_knock_every{5000};
+constexpr Millis least_between_pings{20};
 // Nonces of pings that nobody answers.
 constexpr std::size_t most_pings = 64;
 
@@ -133,6 +134,8 @@ void PacketLink::take(const wire::DatagramFrame& frame, std::size_t packet_size,
             std::array<Byte, 2> size;
             put_be16(size, static_cast<std::uint16_t>(packet_size));
             if (room_for(header_size + size.size())) put(FrameKind::pong, frame.flow, size);
+            // Whoever is heard for the first time may hear us too.
+            if (!usable_ && now - pinged_at_ >= least_between_pings) send_ping(now);
             return;
         }
         case FrameKind::pong:

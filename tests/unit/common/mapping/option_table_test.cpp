@@ -48,9 +48,10 @@ TEST(OptionTable, DefaultsSurviveARoundTrip) {
 
 TEST(OptionTable, ValuesSurviveARoundTrip) {
     const std::pair<const char*, const char*> samples[] = {
-        {"tcp", "2222"},     {"tcp", "192.0.2.1:6000-6010"}, {"udp", "0"},          {"udp", "[::1]:53"},
-        {"unix", "/run/a"},  {"to", "nas.lan:80"},           {"to", "unix:/run/b"}, {"encrypt", "false"},
-        {"lifetime", "36h"}, {"idle_timeout", "90s"},        {"keepalive", "0"},    {"keepalive", "20s"},
+        {"tcp", "2222"},         {"tcp", "192.0.2.1:6000-6010"}, {"udp", "0"},          {"udp", "[::1]:53"},
+        {"unix", "/run/a"},      {"to", "nas.lan:80"},           {"to", "unix:/run/b"}, {"encrypt", "false"},
+        {"lifetime", "36h"},     {"idle_timeout", "90s"},        {"keepalive", "0"},    {"keepalive", "20s"},
+        {"transport", "stream"}, {"flow_timeout", "3m"},
     };
     for (const auto& [name, value] : samples) {
         const auto options = with(name, value);
@@ -73,6 +74,26 @@ TEST(OptionTable, TimesHaveLimits) {
 TEST(OptionTable, BytesThatAreNoTextAreRefused) {
     EXPECT_THAT(with("unix", "/run/\xff.sock").error().message, HasSubstr("not text in UTF-8"));
     EXPECT_TRUE(with("unix", "/run/m\xc3\xbcll.sock"));
+}
+
+TEST(OptionTable, DatagramsHaveWordsOfTheirOwn) {
+    EXPECT_EQ(with("transport", "datagram")->datagrams.transport, DatagramTransport::datagram);
+    EXPECT_THAT(with("transport", "pigeon").error().message,
+                HasSubstr("\"pigeon\" is no transport: write auto, stream or datagram"));
+    EXPECT_FALSE(with("flow_timeout", "0"));
+    EXPECT_THAT(with("flow_timeout", "2d").error().message, HasSubstr("write 1s to 1d"));
+    MappingOptions mapping;
+    mapping.name = "dns";
+    mapping.endpoint.protocol = Protocol::udp;
+    mapping.service = *parse_service("53");
+    EXPECT_TRUE(check_mapping(mapping));
+    mapping.times.lifetime = Seconds(5);
+    EXPECT_THAT(check_mapping(mapping).error().message, HasSubstr("flow_timeout does"));
+    mapping.times = {};
+    mapping.datagrams.transport = DatagramTransport::stream;
+    EXPECT_TRUE(check_mapping(mapping));
+    mapping.endpoint.protocol = Protocol::tcp;
+    EXPECT_THAT(check_mapping(mapping).error().message, HasSubstr("belong to udp mappings"));
 }
 
 TEST(OptionTable, AMappingHasOnePublicEndpoint) {

@@ -1,0 +1,20 @@
+#pragma once
+// A data connection on which the server opened a stream for datagrams, and what is known of the service. A
+// value that crosses threads.
+
+#include "common/net/datagram/udp_socket.hpp"
+#include "common/net/unique_fd.hpp"
+#include "common/tls/key_schedule.hpp"
+#include "common/wire/stream_head.hpp"
+
+namespace tunnel::client {
+
+struct DatagramGrant {
+    net::UniqueFd fd;
+    wire::StreamOpen open;  // its `datagrams` are there
+    tls::CarrierKeys keys;
+    net::udp::endpoint service;
+    net::udp::endpoint server;  // where packets go
+};
+
+}  // namespace tunnel::client

@@ -1,0 +1,49 @@
+#include "tunnel-server/udp/flow_table.hpp"
+
+namespace tunnel::server {
+
+namespace {
+
+// Moving a flow to the end of the list for each datagram would cost more than it is worth.
+constexpr Millis precise_enough{250};
+
+}  // namespace
+
+Flow* FlowTable::find(std::size_t socket, const net::udp::endpoint& visitor) {
+    const auto found = by_visitor_.find({socket, visitor});
+    return found == by_visitor_.end() ? nullptr : &*found->second;
+}
+
+Flow* FlowTable::find(std::uint32_t id) {
+    const auto found = by_id_.find(id);
+    return found == by_id_.end() ? nullptr : &*found->second;
+}
+
+Flow& FlowTable::add(std::size_t socket, const net::udp::endpoint& visitor, TimePoint now) {
+    do ++last_id_;
+    while (last_id_ == 0 || by_id_.contains(last_id_));
+    auto& flow = recent_last_.emplace_back();
+    flow.id = last_id_;
+    flow.socket = socket;
+    flow.visitor = visitor;
+    flow.begun = flow.last = now;
+    const auto at = std::prev(recent_last_.end());
+    by_visitor_.emplace(Key{socket, visitor}, at);
+    by_id_.emplace(flow.id, at);
+    return flow;
+}
+
+void FlowTable::touch(Flow& flow, TimePoint now) {
+    if (now - flow.last < precise_enough) return;
+    flow.last = now;
+    recent_last_.splice(recent_last_.end(), recent_last_, by_id_.at(flow.id));
+}
+
+void FlowTable::remove(const Flow& flow) {
+    const auto at = by_id_.at(flow.id);
+    by_visitor_.erase({flow.socket, flow.visitor});
+    by_id_.erase(flow.id);
+    recent_last_.erase(at);
+}
+
+}  // namespace tunnel::server

@@ -1,0 +1,184 @@
+#include "tunnel-server/udp/udp_entrance.hpp"
+
+#include <sys/epoll.h>
+
+#include <algorithm>
+
+#include "tunnel-server/mappings/mapping.hpp"
+
+namespace tunnel::server {
+
+namespace {
+
+constexpr int batches_of_a_turn = 8;
+// A way without flows is kept open for so long.
+constexpr Seconds way_kept{30};
+
+}  // namespace
+
+UdpEntrance::UdpEntrance(UdpWorker& worker, std::vector<net::UniqueFd> sockets, RouteSource route,
+                         std::uint32_t port_offset)
+    : worker_(worker), route_(std::move(route)), port_offset_(port_offset) {
+    for (auto& fd : sockets)
+        sockets_.push_back(
+            std::make_unique<Socket>(*this, sockets_.size(), std::move(fd), worker.kernel_cuts()));
+}
+
+UdpEntrance::~UdpEntrance() {
+    close();
+}
+
+void UdpEntrance::start() {
+    worker_.add(*this);
+    worker_.wake_up();
+    for (auto& socket : sockets_) {
+        const int error = worker_.events().add(socket->fd.get(), *socket);
+        socket->watched = error == 0;
+        if (error != 0)
+            worker_.log().error("a public port cannot be watched",
+                                {{"reason", std::generic_category().message(error)}});
+    }
+}
+
+void UdpEntrance::close() {
+    if (std::exchange(closed_, true)) return;
+    worker_.remove(*this);
+    while (auto* const flow = flows_.least_recent()) end(*flow, "closed");
+    for (auto& way : ways_) {
+        way->flush();
+        way->close();
+    }
+    for (auto& socket : sockets_) {
+        if (socket->watched) worker_.events().remove(socket->fd.get());
+        socket->fd.reset();
+    }
+    // Events of this turn may still reach them.
+    asio::post(worker_.context(),
+               [sockets = std::exchange(sockets_, {}), ways = std::exchange(ways_, {})] {});
+}
+
+void UdpEntrance::on_events(Socket& socket, std::uint32_t events) {
+    if (closed_ || (events & (EPOLLIN | EPOLLERR)) == 0) return;
+    for (int i = 0; i < batches_of_a_turn; ++i) {
+        const auto batch = worker_.receiver().receive(socket.fd.get());
+        const auto now = Clock::now();
+        for (const auto& datagram : batch.datagrams) take(socket, datagram, now);
+        flush_ways();
+        if (batch.emptied || closed_) return;
+    }
+    worker_.events().again(socket);
+}
+
+void UdpEntrance::take(Socket& socket, const net::ReceivedDatagram& datagram, TimePoint now) {
+    // IPv6 alone carries a few bytes more.
+    if (datagram.bytes.size() > wire::max_datagram) return;
+    auto* flow = flows_.find(socket.index, *datagram.from);
+    if (flow == nullptr) flow = admit(socket, datagram, now);
+    if (flow == nullptr) return;
+    flow->local = datagram.to;
+    flows_.touch(*flow, now);
+    auto& counters = flow->way->route().counters->datagrams;
+    ++flow->datagrams_in;
+    flow->bytes_in += datagram.bytes.size();
+    counters.datagrams_in += 1;
+    counters.bytes_in += datagram.bytes.size();
+    flow->way->send(*flow, datagram.bytes, now);
+}
+
+Flow* UdpEntrance::admit(Socket& socket, const net::ReceivedDatagram& datagram, TimePoint now) {
+    const auto route = route_();
+    auto& counters = route->counters->datagrams;
+    if (counters.flows >= most_flows) {
+        auto* const oldest = flows_.least_recent();
+        if (oldest == nullptr || now - oldest->last < may_make_room) {
+            counters.drop(DatagramDrop::flows);
+            return nullptr;
+        }
+        end(*oldest, "made room");
+    }
+    auto& way = way_of(route, now);
+    auto& flow = flows_.add(socket.index, *datagram.from, now);
+    flow.way = &way;
+    ++way.flows;
+    counters.flows += 1;
+    counters.flows_total += 1;
+    return &flow;
+}
+
+ClientWay& UdpEntrance::way_of(const std::shared_ptr<const Route>& route, TimePoint now) {
+    // The route is another object when the mapping has changed: new flows go where it leads now.
+    if (ways_.empty() || &ways_.back()->route() != route.get()) {
+        ways_.push_back(std::make_shared<ClientWay>(worker_, route, port_offset_, *this));
+        ways_.back()->empty_since = now;
+    }
+    return *ways_.back();
+}
+
+void UdpEntrance::end(Flow& flow, std::string_view reason) {
+    auto& way = *flow.way;
+    way.route().counters->datagrams.flows -= 1;
+    if (--way.flows == 0) way.empty_since = Clock::now();
+    way.forget(flow);
+    const auto duration = std::chrono::duration_cast<Millis>(flow.last - flow.begun);
+    worker_.log().info("flow closed", {{"mapping", way.route().mapping.name},
+                                       {"client", way.route().mapping.client},
+                                       {"visitor", net::to_text(flow.visitor)},
+                                       {"datagrams_in", flow.datagrams_in},
+                                       {"datagrams_out", flow.datagrams_out},
+                                       {"bytes_in", flow.bytes_in},
+                                       {"bytes_out", flow.bytes_out},
+                                       {"duration_ms", duration.count()},
+                                       {"reason", reason}});
+    flows_.remove(flow);
+}
+
+void UdpEntrance::flush_ways() {
+    for (const auto& way : ways_) way->flush();
+}
+
+void UdpEntrance::on_frame(const wire::DatagramFrame& frame) {
+    auto* const flow = flows_.find(frame.flow);
+    if (flow == nullptr) return;
+    auto& counters = flow->way->route().counters->datagrams;
+    if (frame.kind == wire::FrameKind::closed) {
+        const auto reason = static_cast<wire::ClosedReason>(frame.payload[0]);
+        if (reason == wire::ClosedReason::unreachable) return counters.drop(DatagramDrop::unreachable);
+        // The client does not have it: the next datagram tells it of the flow again.
+        flow->told = 0;
+        return counters.drop(DatagramDrop::client);
+    }
+    if (frame.kind != wire::FrameKind::datagram) return;
+    if (batch_time_ == TimePoint{}) batch_time_ = Clock::now();
+    flows_.touch(*flow, batch_time_);
+    ++flow->datagrams_out;
+    flow->bytes_out += frame.payload.size();
+    counters.datagrams_out += 1;
+    counters.bytes_out += frame.payload.size();
+    sockets_[flow->socket]->sender.add(frame.payload, &flow->visitor, &flow->local);
+}
+
+void UdpEntrance::on_batch_end() {
+    batch_time_ = {};
+    for (auto& socket : sockets_) {
+        if (socket->sender.empty()) continue;
+        const auto outcome = socket->sender.flush(socket->fd.get());
+        if (outcome.dropped > 0 && !ways_.empty())
+            ways_.back()->route().counters->datagrams.drop(DatagramDrop::visitor, outcome.dropped);
+    }
+}
+
+void UdpEntrance::sweep(TimePoint now) {
+    const auto route = route_();
+    for (auto* flow = flows_.least_recent();
+         flow != nullptr && now - flow->last >= route->options.datagrams.flow_timeout;
+         flow = flows_.least_recent())
+        end(*flow, "idle");
+    flush_ways();
+    for (const auto& way : ways_) {
+        if (way->flows == 0 && now - way->empty_since >= way_kept) way->close();
+    }
+    std::erase_if(ways_,
+                  [&](const auto& way) { return way->flows == 0 && now - way->empty_since >= way_kept; });
+}
+
+}  // namespace tunnel::server
