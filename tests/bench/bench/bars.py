@@ -5,8 +5,9 @@ import dataclasses
 import statistics
 
 from bench.cases import Settings
-from bench.subjects.base import ENCRYPTED, PLAIN
-from bench.subjects.own import Tunnel, TunnelEncrypted
+from bench.results import REFERENCES
+from bench.subjects.base import DATAGRAMS, ENCRYPTED, PLAIN
+from bench.subjects.own import Tunnel, TunnelDatagram, TunnelEncrypted, TunnelStream
 
 ROUNDS_WANTED = 5
 KINDS = (PLAIN, ENCRYPTED)
@@ -25,6 +26,8 @@ class Bar:
     plain: float
     encrypted: float
     unit: str = "x"
+    own: dict | None = None         # kind -> the subject's name, where it is not the usual one
+    reference: str | None = None    # likewise, of both kinds
 
     def limit(self, kind):
         return self.plain if kind == PLAIN else self.encrypted
@@ -53,6 +56,12 @@ def _cpu_per_gb(case_name, work, plain, encrypted):
     return Bar(case_name, "cpu_per_gb", work, "CPU per GB", False, plain, encrypted)
 
 
+def _datagrams(case_name, key, work, what, at_least, plain, encrypted, unit="x"):
+    """Plain ones by stream, encrypted ones as datagrams, beside two nginx hops."""
+    own = {PLAIN: TunnelStream.name, ENCRYPTED: TunnelDatagram.name}
+    return Bar(case_name, key, work, what, at_least, plain, encrypted, unit, own, REFERENCES[DATAGRAMS])
+
+
 BARS = (
     _throughput("bulk1", "bulk, 1 stream", 1.7, 1.3),
     _cpu_per_gb("bulk1", "bulk, 1 stream", 0.40, 0.75),
@@ -67,13 +76,17 @@ BARS = (
     Bar("firstbyte", "p50_us", "connect to first byte", "p50", False, 1.0, 0.3),
     Bar("idle", "pss_kib", "idle connection", "memory of both ends", False, 3, 4, "KiB"),
     Bar("idle", "rest_rss_mib", "at rest", "RSS of both ends", False, 14, 16, "MiB"),
+    _datagrams("udp1200", "per_second", "1,200-byte datagrams", "round trips/s", True, 1.3, 1.1),
+    _datagrams("udp1200", "cpu_us", "1,200-byte datagrams", "CPU per round trip", False, 0.75, 0.9),
+    _datagrams("udp8000", "per_second", "8,000-byte datagrams", "round trips/s", True, 1.0, 1.0),
+    _datagrams("udp8000", "lost_percent", "8,000-byte datagrams", "lost", False, 0, 0, "%"),
 )
 
 
 def judge(results, bar, kind):
-    own = OWN[kind].name
+    own = bar.own[kind] if bar.own else OWN[kind].name
     if bar.unit == "x":
-        values = results.quotients(bar.case_name, own, results.references.get(kind), bar.key)
+        values = results.quotients(bar.case_name, own, bar.reference or results.references.get(kind), bar.key)
     else:
         values = results.rounds(bar.case_name, own, bar.key)
     if not values:
@@ -97,6 +110,7 @@ def table(results):
             row += _cells(bar, kind, verdict)
         rows.append(row)
     against = " and ".join(f"{results.references.get(kind, '-')} ({kind})" for kind in KINDS)
+    against += f"; datagrams against {REFERENCES[DATAGRAMS]}"
     return f"bars: both ends of the tunnel against {against}", header, rows, _notes(verdicts) + _smaller(results)
 
 

@@ -33,6 +33,7 @@ class Case:
     name = ""
     title = ""
     service = "load"
+    protocol = "tcp"
     fresh = False  # True: the subject must just have been started, and no other may run
     metrics = ()
 
@@ -206,4 +207,33 @@ class _Held:
             raise Failure(f"only {alive} of {self._count} idle connections were still usable")
 
 
-CASES = (Bulk1, Bulk8, RequestResponse, Connect, FirstByte, Http, Idle)
+class Datagrams(Case):
+    size = 0
+    service = "udp"
+    protocol = "udp"
+    metrics = (Metric("per_second", "round trips/s", True), Metric("p50_us", "p50 us", False),
+               Metric("p99_us", "p99 us", False), Metric("lost_percent", "lost %", False),
+               Metric("cpu_us", "CPU us/round trip", False))
+
+    @property
+    def title(self):
+        return f"datagrams of {self.size:,} bytes there and back, 16 flows with 4 under way each"
+
+    def measure(self, subject, port):
+        result, cpu = with_cpu(subject, lambda: self.load("udp-rr", port, "--size", self.size))
+        return {"per_second": result["per_second"], "p50_us": result["p50_us"], "p99_us": result["p99_us"],
+                "lost_percent": 100 * result["lost"] / result["sent"],
+                "cpu_us": cpu * 1e6 / max(result["round_trips"], 1)}
+
+
+class Udp1200(Datagrams):
+    name = "udp1200"
+    size = 1200
+
+
+class Udp8000(Datagrams):
+    name = "udp8000"
+    size = 8000
+
+
+CASES = (Bulk1, Bulk8, RequestResponse, Connect, FirstByte, Http, Idle, Udp1200, Udp8000)

@@ -2,10 +2,10 @@
 
 import statistics
 
-from bench.subjects.base import ENCRYPTED, PLAIN
+from bench.subjects.base import DATAGRAMS, ENCRYPTED, PLAIN
 
 # What a subject of each kind is compared with, unless the command line says otherwise.
-REFERENCES = {PLAIN: "haproxy", ENCRYPTED: "haproxy-tls"}
+REFERENCES = {PLAIN: "haproxy", ENCRYPTED: "haproxy-tls", DATAGRAMS: "nginx"}
 
 
 class Results:

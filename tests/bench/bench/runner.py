@@ -5,7 +5,7 @@ import sys
 from bench.cases import CASES
 from bench.failure import Failure
 from bench.results import Results
-from bench.services import HttpService, LoadService
+from bench.services import HttpService, LoadService, UdpService
 from bench.workspace import wait_until
 
 _MOST_FAILURES = 2  # a subject that fails a case so often is not asked again for it
@@ -30,6 +30,8 @@ class Runner:
             for number in range(self._settings.rounds):
                 for case in self._cases:
                     for subject in rotated(self._subjects, number):
+                        if case.protocol not in subject.protocols:
+                            continue
                         self._measure(number, case, subject)
         finally:
             for subject_class in list(self._running):
@@ -38,7 +40,8 @@ class Runner:
 
     def _start_services(self):
         wanted = {case.service for case in self._cases}
-        for service in (LoadService(self._workspace), HttpService(self._workspace, self._settings.file_bytes)):
+        for service in (LoadService(self._workspace), UdpService(self._workspace),
+                        HttpService(self._workspace, self._settings.file_bytes)):
             if service.name in wanted:
                 service.start()
                 self._services[service.name] = service
@@ -71,6 +74,7 @@ class Runner:
             self._stop(other)
         service = self._services[case.service]
         subject = subject_class(self._workspace)
+        subject.protocol = case.protocol
         self._running[subject_class] = (case.service, subject, 0)
         port = subject.start(service.port)
         self._running[subject_class] = (case.service, subject, port)

@@ -14,6 +14,7 @@ class LoadService:
     """bench-load service: echo and endless downloads."""
 
     name = "load"
+    verb = "service"
 
     def __init__(self, workspace):
         self._workspace = workspace
@@ -24,7 +25,7 @@ class LoadService:
         if not program.exists():
             raise Failure(f"{program} is missing; build it: cmake --build {self._workspace.build} -t bench-load")
         folder = self._workspace.fresh_folder("service")
-        process = self._workspace.processes.start([program, "service", "--max-seconds", "86400"], folder / "log",
+        process = self._workspace.processes.start([program, self.verb, "--max-seconds", "86400"], folder / "log",
                                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         ready, _, _ = select.select([process.stdout], [], [], 10)
         line = process.stdout.readline() if ready else b""
@@ -41,6 +42,25 @@ class LoadService:
                 return connection.recv(1) == b"e"
         except OSError:
             return False
+
+
+class UdpService(LoadService):
+    """bench-load udp-service: echoes datagrams."""
+
+    name = "udp"
+    verb = "udp-service"
+
+    @staticmethod
+    def answers(port):
+        """One datagram there and back through the port."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as visitor:
+            visitor.settimeout(0.3)
+            try:
+                visitor.connect(("127.0.0.1", port))
+                visitor.send(b"e")
+                return visitor.recv(16) == b"e"
+            except OSError:
+                return False
 
 
 class HttpService:

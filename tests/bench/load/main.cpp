@@ -16,5 +16,7 @@ int main(int argc, char** argv) {
     if (options.verb == "rr") return run_rr(options);
     if (options.verb == "connect") return run_connect(options);
     if (options.verb == "first-byte") return run_first_byte(options);
+    if (options.verb == "udp-service") return run_udp_service(options);
+    if (options.verb == "udp-rr") return run_udp_rr(options);
     return run_idle(options);
 }

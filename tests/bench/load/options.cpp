@@ -25,10 +25,15 @@ constexpr std::string_view kUsage =
       Opens them, checks one echoed byte on each, prints a line, holds them until stdin has a line or ends,
       checks each again and prints a second line.
 
+  bench-load udp-service [--max-seconds S]
+      Echoes datagrams on a free port of 127.0.0.1, prints {"port": N}, serves until stdin ends.
+  bench-load udp-rr     --target ADDR:PORT [--flows 16] [--in-flight 4] [--size 128] [--seconds 3]
+
 Each prints JSON, one object a line. Exit codes: 0 done, 1 failed, 2 wrong usage.
 )";
 
-constexpr std::array<std::string_view, 6> kVerbs = {"service", "bulk", "rr", "connect", "first-byte", "idle"};
+constexpr std::array<std::string_view, 8> kVerbs = {"service",    "bulk", "rr",          "connect",
+                                                    "first-byte", "idle", "udp-service", "udp-rr"};
 
 [[noreturn]] void refuse(const std::string& why) {
     std::fprintf(stderr, "bench-load: %s\n\n%.*s", why.c_str(), static_cast<int>(kUsage.size()),
@@ -59,6 +64,10 @@ void apply(Options& options, std::string_view name, std::string_view value) {
         options.connections = number<std::uint32_t>(name, value, 1, 20000);
     } else if (name == "--size") {
         options.size = number<std::uint32_t>(name, value, 16, 65536);
+    } else if (name == "--flows") {
+        options.flows = number<std::uint32_t>(name, value, 1, 10000);
+    } else if (name == "--in-flight") {
+        options.in_flight = number<std::uint32_t>(name, value, 1, 1000);
     } else if (name == "--samples") {
         options.samples = number<std::uint32_t>(name, value, 1, 1000000);
     } else if (name == "--seconds") {
@@ -87,7 +96,7 @@ Options parse_options(int argc, char** argv) {
         if (i + 1 == argc) refuse(std::string(argv[i]) + " wants a value");
         apply(options, argv[i], argv[i + 1]);
     }
-    if (options.verb != "service" && options.target.length == 0) {
+    if (options.verb != "service" && options.verb != "udp-service" && options.target.length == 0) {
         refuse(options.verb + " wants --target ADDR:PORT");
     }
     return options;

@@ -17,7 +17,9 @@ struct Options {
     std::uint32_t streams = 1;  // bulk: parallel downloads
     std::uint32_t connections =
         0;                         // rr, connect, idle: kept, parallel or held connections; 0: the verb's own
-    std::uint32_t size = 128;      // rr: bytes of a request and of its answer
+    std::uint32_t size = 128;      // rr, udp-rr: bytes of a request and of its answer
+    std::uint32_t flows = 16;      // udp-rr: sockets
+    std::uint32_t in_flight = 4;   // udp-rr: datagrams of a flow that are under way
     std::uint32_t samples = 2000;  // first-byte: at most so many connections
     std::chrono::duration<double> seconds{3};         // how long the measured part lasts
     std::chrono::duration<double> max_seconds{3600};  // service, idle: the longest this process may live

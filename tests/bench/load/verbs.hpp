@@ -11,5 +11,7 @@ int run_rr(const Options& options);
 int run_connect(const Options& options);
 int run_first_byte(const Options& options);
 int run_idle(const Options& options);
+int run_udp_service(const Options& options);
+int run_udp_rr(const Options& options);
 
 }  // namespace tunnel::bench

@@ -6,9 +6,11 @@ from bench.subjects.direct import Direct
 from bench.subjects.frp import Frp, FrpPlain
 from bench.subjects.haproxy import HaProxy, HaProxySplice, HaProxyTls
 from bench.subjects.nginx import NginxStream
-from bench.subjects.own import Tunnel, TunnelEncrypted, TunnelEncryptedIoUring, TunnelIoUring
+from bench.subjects.own import (Tunnel, TunnelDatagram, TunnelEncrypted, TunnelEncryptedIoUring, TunnelIoUring,
+                                TunnelStream, TunnelStreamEncrypted)
 from bench.subjects.rathole import Rathole, RatholeNoise
 from bench.subjects.ssh import SshRemoteForward
 
 SUBJECTS = (Direct, Tunnel, TunnelIoUring, HaProxy, HaProxySplice, NginxStream, FrpPlain, Rathole, Bore,
-            TunnelEncrypted, TunnelEncryptedIoUring, HaProxyTls, SshRemoteForward, Frp, RatholeNoise, Chisel)
+            TunnelEncrypted, TunnelEncryptedIoUring, HaProxyTls, SshRemoteForward, Frp, RatholeNoise, Chisel,
+            TunnelStream, TunnelStreamEncrypted, TunnelDatagram)

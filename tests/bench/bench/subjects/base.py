@@ -7,22 +7,25 @@ from bench.failure import Failure
 
 PLAIN = "plain"
 ENCRYPTED = "encrypted"
+DATAGRAMS = "datagrams"
 
 
 class Subject:
     """One way from a visitor to a service. An object is one running instance: start() once, stop() once.
 
-    name: as on the command line and in the tables. kind: which HAProxy chain it is compared with.
+    name: as on the command line and in the tables. kind: what it is compared with. protocols: those it carries.
     """
 
     name = ""
     title = ""
     kind = PLAIN
+    protocols = ("tcp",)
 
     def __init__(self, workspace):
         self.workspace = workspace
         self.folder = None
         self._processes = []
+        self.protocol = self.protocols[0]  # of the case that it is started for
 
     @classmethod
     def missing(cls, workspace):

@@ -8,6 +8,7 @@ class Chisel(Subject):
     name = "chisel"
     title = "chisel"
     kind = ENCRYPTED
+    protocols = ("tcp", "udp")
 
     @classmethod
     def missing(cls, workspace):
@@ -19,6 +20,8 @@ class Chisel(Subject):
         server = self.spawn("server", [program, "server", "--host", "127.0.0.1", "--port", port, "--reverse"])
         wait_until(lambda: listens(port), "the chisel server", process=server)
         client = self.spawn("client", [program, "client", f"http://127.0.0.1:{port}",
-                                       f"R:127.0.0.1:{public}:127.0.0.1:{service_port}"])
-        wait_until(lambda: listens(public), "the chisel client's remote", process=client)
+                                       f"R:127.0.0.1:{public}:127.0.0.1:{service_port}"
+                                       f"{'/udp' if self.protocol == 'udp' else ''}"])
+        if self.protocol == "tcp":
+            wait_until(lambda: listens(public), "the chisel client's remote", process=client)
         return public

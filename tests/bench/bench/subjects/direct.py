@@ -7,6 +7,7 @@ class Direct(Subject):
     name = "direct"
     title = "direct, no tunnel"
     kind = None
+    protocols = ("tcp", "udp")
 
     @classmethod
     def missing(cls, workspace):

@@ -22,7 +22,7 @@ transport.tls.enable = {tls}
 
 [[proxies]]
 name = "bench"
-type = "tcp"
+type = "{protocol}"
 localIP = "127.0.0.1"
 localPort = {service_port}
 remotePort = {public}
@@ -33,6 +33,7 @@ class Frp(Subject):
     name = "frp"
     title = "frp, its defaults (TLS, mux)"
     kind = ENCRYPTED
+    protocols = ("tcp", "udp")
     tls = "true"
 
     @classmethod
@@ -43,12 +44,14 @@ class Frp(Subject):
         port, public = self.workspace.ports.pick(), self.workspace.ports.pick()
         server_config, client_config = self.folder / "frps.toml", self.folder / "frpc.toml"
         server_config.write_text(_SERVER.format(port=port), encoding="ascii")
-        client_config.write_text(_CLIENT.format(port=port, tls=self.tls, service_port=service_port, public=public),
+        client_config.write_text(_CLIENT.format(port=port, tls=self.tls, service_port=service_port, public=public,
+                                                protocol=self.protocol),
                                  encoding="ascii")
         server = self.spawn("frps", [self.workspace.peer("frps"), "-c", server_config])
         wait_until(lambda: listens(port), "frps", process=server)
         client = self.spawn("frpc", [self.workspace.peer("frpc"), "-c", client_config])
-        wait_until(lambda: listens(public), "frpc's proxy", process=client)
+        if self.protocol == "tcp":
+            wait_until(lambda: listens(public), "frpc's proxy", process=client)
         return public
 
 

@@ -18,7 +18,7 @@ worker_processes {workers};
 events {{ worker_connections 4500; }}
 stream {{
     server {{
-        listen 127.0.0.1:{port} reuseport;
+        listen 127.0.0.1:{port}{udp} reuseport;
         proxy_pass 127.0.0.1:{next_port};
         proxy_timeout 1h;
         tcp_nodelay on;
@@ -43,6 +43,7 @@ class NginxStream(Subject):
     name = "nginx"
     title = "2 nginx stream hops"
     kind = PLAIN
+    protocols = ("tcp", "udp")
 
     @classmethod
     def missing(cls, workspace):
@@ -62,8 +63,10 @@ class NginxStream(Subject):
         config = self.folder / f"{label}.conf"
         config.write_text(_CONFIG.format(
             load_module=_load_module(nginx), user="user root;" if os.geteuid() == 0 else "", folder=self.folder,
-            label=label, workers=self.workspace.cores, port=port, next_port=next_port),
+            label=label, workers=self.workspace.cores, port=port, next_port=next_port,
+            udp=" udp" if self.protocol == "udp" else ""),
             encoding="ascii")
         process = self.spawn(label, [nginx, "-e", self.folder / f"{label}-error.log", "-p", self.folder, "-c",
                                      config])
-        wait_until(lambda: listens(port), f"the {label} nginx", process=process)
+        if self.protocol == "tcp":
+            wait_until(lambda: listens(port), f"the {label} nginx", process=process)

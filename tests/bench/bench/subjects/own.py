@@ -6,7 +6,7 @@ import urllib.parse
 
 from bench import procfs
 from bench.failure import Failure
-from bench.subjects.base import ENCRYPTED, PLAIN, Subject
+from bench.subjects.base import DATAGRAMS, ENCRYPTED, PLAIN, Subject
 from bench.workspace import wait_until
 
 PROGRAMS = ("tunnel-server", "tunnel-client", "tunnelctl")
@@ -33,6 +33,7 @@ class Tunnel(Subject):
     title = "tunnel, encrypt = false"
     kind = PLAIN
     encrypt = False
+    more = ""  # keys of the mapping
 
     @classmethod
     def missing(cls, workspace):
@@ -49,7 +50,7 @@ class Tunnel(Subject):
         link = self._run("tunnelctl", "--dir", server_folder, "client", "add", "bench").strip()
         self._run("tunnel-client", "join", "--dir", client_folder, stdin=with_port(link, listen) + "\n")
         with open(client_folder / "client.toml", "a", encoding="utf-8") as file:
-            file.write('\n[[mapping]]\nname = "bench"\ntcp = 0\n'
+            file.write(f'\n[[mapping]]\nname = "bench"\n{self.protocol} = 0\n{self.more}'
                        f'to = "127.0.0.1:{service_port}"\nencrypt = {str(self.encrypt).lower()}\n')
         client = self.spawn("client", [self._program("tunnel-client"), "run", "--dir", client_folder])
         return wait_until(self._public_port, "the mapping", process=client)
@@ -87,6 +88,27 @@ class TunnelEncrypted(Tunnel):
     title = "tunnel, encrypt = true"
     kind = ENCRYPTED
     encrypt = True
+
+
+class TunnelStream(Tunnel):
+    name = "tunnel-stream"
+    title = "tunnel, datagrams by stream, encrypt = false"
+    kind = DATAGRAMS
+    protocols = ("udp",)
+    more = 'transport = "stream"\n'
+
+
+class TunnelStreamEncrypted(TunnelStream):
+    name = "tunnel-stream-encrypted"
+    title = "tunnel, datagrams by stream, encrypt = true"
+    encrypt = True
+
+
+class TunnelDatagram(TunnelStream):
+    name = "tunnel-datagram"
+    title = "tunnel, datagrams as datagrams, which are always encrypted"
+    encrypt = True
+    more = 'transport = "datagram"\n'
 
 
 class OnIoUring:

@@ -12,6 +12,7 @@ bind_addr = "127.0.0.1:{port}"
 default_token = "bench"
 {transport}
 [server.services.bench]
+type = "{protocol}"
 bind_addr = "127.0.0.1:{public}"
 """
 
@@ -21,6 +22,7 @@ remote_addr = "127.0.0.1:{port}"
 default_token = "bench"
 {transport}
 [client.services.bench]
+type = "{protocol}"
 local_addr = "127.0.0.1:{service_port}"
 """
 
@@ -36,6 +38,7 @@ class Rathole(Subject):
     name = "rathole"
     title = "rathole, tcp"
     kind = PLAIN
+    protocols = ("tcp", "udp")
 
     @classmethod
     def missing(cls, workspace):
@@ -49,15 +52,18 @@ class Rathole(Subject):
         port, public = self.workspace.ports.pick(), self.workspace.ports.pick()
         server_transport, client_transport = self.transports()
         server_config, client_config = self.folder / "server.toml", self.folder / "client.toml"
-        server_config.write_text(_SERVER.format(port=port, public=public, transport=server_transport),
+        server_config.write_text(_SERVER.format(port=port, public=public, transport=server_transport,
+                                                protocol=self.protocol),
                                  encoding="ascii")
-        client_config.write_text(_CLIENT.format(port=port, service_port=service_port, transport=client_transport),
+        client_config.write_text(_CLIENT.format(port=port, service_port=service_port, transport=client_transport,
+                                                protocol=self.protocol),
                                  encoding="ascii")
         program = self.workspace.peer("rathole")
         server = self.spawn("server", [program, "--server", server_config])
         wait_until(lambda: listens(port), "the rathole server", process=server)
         client = self.spawn("client", [program, "--client", client_config])
-        wait_until(lambda: listens(public), "the rathole service", process=client)
+        if self.protocol == "tcp":
+            wait_until(lambda: listens(public), "the rathole service", process=client)
         return public
 
 
