@@ -1,0 +1,200 @@
+"""Datagrams with real programs: dig and dnsmasq, iperf3 -u, a WireGuard tunnel between two hosts."""
+
+import json
+import os
+import re
+import socket
+import unittest
+
+from harness import TunnelTest, full_size, is_root, main, run, tool, wait_until
+from harness.net import free_port
+from harness.tunnel import Tunnel
+
+TRANSPORTS = ("stream", "datagram")
+# An answer of several packets, that nobody has to repeat over TCP.
+LONG_TEXT = ["".join(chr(97 + (piece + at) % 26) for at in range(250)) for piece in range(14)]
+
+
+def udp_port_is_taken(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False
+
+
+class Udp(TunnelTest):
+    def both_transports(self, service: int):
+        """A public port for each transport, and its mapping's name."""
+        self.both = self.tunnel()
+        for transport in TRANSPORTS:
+            self.both.ctl("mapping", "add", transport, "--client", "home", "--udp", 0, "--to", f"127.0.0.1:{service}",
+                          "--transport", transport)
+        for transport in TRANSPORTS:
+            with self.subTest(transport=transport):
+                yield transport, self.both.server.public_port(transport)
+
+
+class Dns(Udp):
+    def setUp(self):
+        super().setUp()
+        self.dig = tool("dig")
+        self.port = free_port()
+        dnsmasq = tool("dnsmasq")
+        self.start([dnsmasq, "--no-daemon", f"--port={self.port}", "--listen-address=127.0.0.1", "--bind-interfaces",
+                    "--no-resolv", "--no-hosts", "--conf-file=/dev/null", "--edns-packet-max=8192",
+                    "--address=/home.test/192.0.2.7", "--txt-record=long.test," + ",".join(LONG_TEXT),
+                    *(["--user=root"] if is_root() else [])])
+        wait_until(lambda: udp_port_is_taken(self.port), what="dnsmasq listens")
+
+    def ask(self, port: int, *words: str) -> str:
+        # -r: nothing of the developer's own set-up.
+        done = run([self.dig, "-r", "@127.0.0.1", "-p", port, "+short", "+tries=10", "+time=1", *words])
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return done.stdout.strip()
+
+    def test_dig_asks_a_dns_server(self):
+        for transport, port in self.both_transports(self.port):
+            self.assertEqual(self.ask(port, "home.test", "A"), "192.0.2.7")
+            answer = self.ask(port, "long.test", "TXT", "+bufsize=8192", "+ignore")
+            self.assertEqual(re.findall(r'"([a-z]+)"', answer), LONG_TEXT)
+            shown = self.both.ctl.mapping(transport)
+            self.assertGreaterEqual(shown["datagrams_out"], 2)
+            self.assertGreaterEqual(shown["visitors_total"], 2)
+            self.assertEqual(shown["datagrams_by"], transport)
+            self.assertIn("datagrams_in", shown)
+
+
+class Iperf(Udp):
+    def test_a_sweep_of_sizes_and_rates(self):
+        iperf = tool("iperf3")
+        service, public = free_port(), free_port()
+        self.start([iperf, "-s", "-B", "127.0.0.1", "-p", str(service)])
+        for transport, _ in self.both_transports(free_port()):
+            # iperf3 speaks TCP and UDP on one port.
+            for protocol, more in (("tcp", []), ("udp", ["--transport", transport])):
+                self.both.ctl("mapping", "add", f"iperf-{protocol}", "--client", "home", f"--{protocol}", public, "--to",
+                              f"127.0.0.1:{service}", *more)
+                self.both.server.public_port(f"iperf-{protocol}")
+            for size, rate in ((100, "1M"), (1200, "20M"), (1460, "50M"), (8000, "50M")):
+                # The first flow finds the way open.
+                result = self.measure(iperf, public, size, rate)
+                self.assertGreater(result["packets"], 50)
+                # UDP may lose; at these rates a way that works loses next to nothing.
+                self.assertLess(result["lost_percent"], 10 if full_size() else 50, (size, rate, result))
+            for protocol in ("tcp", "udp"):
+                self.both.ctl("mapping", "remove", f"iperf-{protocol}")
+
+    def measure(self, iperf: str, port: int, size: int, rate: str) -> dict:
+        def attempt():
+            done = run([iperf, "-c", "127.0.0.1", "-p", str(port), "-u", "-l", str(size), "-b", rate, "-t", "1", "-J"],
+                       deadline=30)
+            if done.returncode != 0:
+                raise AssertionError(done.stdout[-600:] + done.stderr)
+            return json.loads(done.stdout)["end"]["sum"]
+        return wait_until(attempt, 30, f"iperf3 with {size} bytes at {rate}")
+
+
+class WireGuard(TunnelTest):
+    """Hosts A and B are network namespaces; a third one between them runs both ends of our tunnel:
+    A (10.77.1.2) - server (10.77.1.1) = client (10.77.2.1) - B (10.77.2.2)."""
+
+    prefix: list[str] = []
+
+    def start(self, argv, **options):
+        return super().start([*self.prefix, *argv], **options)
+
+    def setUp(self):
+        super().setUp()
+        if not is_root():
+            raise unittest.SkipTest("network namespaces need root")
+        if not os.path.exists("/dev/net/tun"):
+            raise unittest.SkipTest("this machine has no /dev/net/tun")
+        self.ip, self.wg, self.iperf = tool("ip"), tool("wg"), tool("iperf3")
+        self.wireguard = tool("wireguard-go")
+        self.mark = f"tu{os.getpid() % 100000}"
+        self.spaces = {name: f"{self.mark}{name}" for name in "amb"}
+        for space in self.spaces.values():
+            done = run([self.ip, "netns", "add", space])
+            if done.returncode != 0:
+                raise unittest.SkipTest(f"network namespaces cannot be made here: {done.stderr.strip()}")
+            self.addCleanup(run, [self.ip, "netns", "del", space])
+            self.in_space(space, "link", "set", "lo", "up")
+        for side, net in (("a", 1), ("b", 2)):
+            host, middle = self.spaces[side], self.spaces["m"]
+            self.do("link", "add", "eth0", "netns", host, "type", "veth", "peer", "name", f"eth{net}", "netns", middle)
+            self.in_space(host, "address", "add", f"10.77.{net}.2/24", "dev", "eth0")
+            self.in_space(middle, "address", "add", f"10.77.{net}.1/24", "dev", f"eth{net}")
+            self.in_space(host, "link", "set", "eth0", "up")
+            self.in_space(middle, "link", "set", f"eth{net}", "up")
+
+    def do(self, *words):
+        done = run([self.ip, *words])
+        self.assertEqual(done.returncode, 0, f"ip {' '.join(words)}: {done.stderr}")
+
+    def in_space(self, space: str, *words):
+        self.do("-n", space, *words)
+
+    def at(self, side: str) -> list[str]:
+        return [self.ip, "netns", "exec", self.spaces[side]]
+
+    def key(self, name: str) -> tuple[str, str]:
+        """A private key's file, and the public key."""
+        private = run([self.wg, "genkey"]).stdout
+        return self.write(name, private, 0o600), run([self.wg, "pubkey"], input=private).stdout.strip()
+
+    def device(self, side: str, address: str):
+        """A WireGuard interface in a host's namespace, by wireguard-go where the kernel has none."""
+        name = f"{self.mark}{side}"
+        if run([self.ip, "-n", self.spaces[side], "link", "add", name, "type", "wireguard"]).returncode != 0:
+            self.prefix = self.at(side)
+            self.start([self.wireguard, "-f", name], env={"WG_I_PREFER_BUGGY_USERSPACE_TO_POLISHED_KMOD": "1"})
+            self.prefix = []
+            wait_until(lambda: run([*self.at(side), self.wg, "show", name]).returncode == 0, what="wireguard-go runs")
+        self.in_space(self.spaces[side], "address", "add", f"{address}/24", "dev", name)
+        return name
+
+    def configure(self, side: str, name: str, *words):
+        done = run([*self.at(side), self.wg, "set", name, *words])
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.in_space(self.spaces[side], "link", "set", name, "up")
+
+    def test_a_wireguard_tunnel_leads_through_ours(self):
+        key_a, public_a = self.key("a.key")
+        key_b, public_b = self.key("b.key")
+        name_b = self.device("b", "10.99.0.2")
+        self.configure("b", name_b, "private-key", key_b, "listen-port", "51820", "peer", public_a, "allowed-ips",
+                       "10.99.0.1/32")
+        self.prefix = self.at("m")
+        both = Tunnel(self, server={"bind": ["10.77.1.1"]}, mappings=[
+            # WireGuard is encrypted end to end already.
+            {"name": "wireguard", "udp": 51820, "to": "10.77.2.2:51820", "encrypt": False}])
+        both.server.public_port("wireguard")
+        self.prefix = []
+        name_a = self.device("a", "10.99.0.1")
+        self.configure("a", name_a, "private-key", key_a, "peer", public_b, "allowed-ips", "10.99.0.2/32", "endpoint",
+                       "10.77.1.1:51820", "persistent-keepalive", "5")
+        self.prefix = self.at("b")
+        self.start([self.iperf, "-s", "-B", "10.99.0.2"])
+        self.prefix = []
+        amount = 20_000_000 if full_size() else 2_000_000
+
+        def transfer():
+            done = run([*self.at("a"), self.iperf, "-c", "10.99.0.2", "-n", str(amount), "-J"], deadline=60)
+            if done.returncode != 0:
+                raise AssertionError(done.stdout[-400:] + done.stderr)
+            return json.loads(done.stdout)["end"]
+        result = wait_until(transfer, 60, "bytes through WireGuard through the tunnel")
+        self.assertGreaterEqual(result["sum_sent"]["bytes"], amount)
+        # iperf3's receiver leaves what is under way at the end.
+        self.assertGreaterEqual(result["sum_received"]["bytes"], amount / 2)
+        shown = both.ctl.mapping("wireguard")
+        self.assertEqual(shown["datagrams_by"], "datagram")
+        self.assertGreater(shown["bytes_in"], result["sum_received"]["bytes"])
+        self.assertEqual(shown["visitors"], 1)
+        print(f"WireGuard through the tunnel: {result['sum_received']['bits_per_second'] / 1e6:.0f} Mbit/s", flush=True)
+
+
+if __name__ == "__main__":
+    main()
