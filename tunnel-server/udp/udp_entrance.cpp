@@ -52,9 +52,9 @@ void UdpEntrance::close() {
         if (socket->watched) worker_.events().remove(socket->fd.get());
         socket->fd.reset();
     }
-    // Events of this turn may still reach them.
-    asio::post(worker_.context(),
-               [sockets = std::exchange(sockets_, {}), ways = std::exchange(ways_, {})] {});
+    // Events of this turn may still reach them, and through them this.
+    asio::post(worker_.context(), [self = weak_from_this().lock(), sockets = std::exchange(sockets_, {}),
+                                   ways = std::exchange(ways_, {})] {});
 }
 
 void UdpEntrance::on_events(Socket& socket, std::uint32_t events) {

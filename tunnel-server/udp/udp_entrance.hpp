@@ -13,7 +13,7 @@
 
 namespace tunnel::server {
 
-class UdpEntrance final : public ClientWay::Owner, Swept {
+class UdpEntrance final : public ClientWay::Owner, public std::enable_shared_from_this<UdpEntrance>, Swept {
   public:
     // Of one mapping.
     static constexpr std::uint32_t most_flows = 10'000;

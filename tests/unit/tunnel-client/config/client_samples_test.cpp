@@ -50,9 +50,10 @@ TEST(Keys, AreTheOnesOfTheDocumentation) {
     EXPECT_THAT(client_config_keys(),
                 testing::ElementsAre("allow", "ca_file", "dial_timeout", "drain", "heartbeat.interval",
                                      "heartbeat.timeout", "kernel_tls", "link", "log.format", "log.level",
-                                     "mapping.encrypt", "mapping.idle_timeout", "mapping.keepalive",
-                                     "mapping.lifetime", "mapping.name", "mapping.tcp", "mapping.to",
-                                     "mapping.udp", "mapping.unix", "workers"));
+                                     "mapping.encrypt", "mapping.flow_timeout", "mapping.idle_timeout",
+                                     "mapping.keepalive", "mapping.lifetime", "mapping.name", "mapping.tcp",
+                                     "mapping.to", "mapping.transport", "mapping.udp", "mapping.unix",
+                                     "workers"));
 }
 
 }  // namespace

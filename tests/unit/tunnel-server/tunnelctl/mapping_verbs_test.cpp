@@ -29,6 +29,10 @@ proto::MappingInfo listening_mapping() {
     mapping.set_bytes_in(1536);
     mapping.set_bytes_out(18'446'744'073'709'551'615u);
     mapping.set_refused_total(7);
+    mapping.set_datagrams_in(11);
+    mapping.set_datagrams_out(12);
+    mapping.set_datagrams_dropped("queue=3");
+    mapping.set_datagrams_by("datagram");
     auto& idle = *mapping.mutable_spec()->add_options();
     idle.set_name("idle_timeout");
     idle.set_value("5m");
@@ -47,6 +51,10 @@ const char* const listening_mapping_json = R"({
   "bytes_in": 1536,
   "bytes_out": 18446744073709551615,
   "refused_total": 7,
+  "datagrams_in": 11,
+  "datagrams_out": 12,
+  "datagrams_dropped": "queue=3",
+  "datagrams_by": "datagram",
   "source": "admin",
   "protocol": "tcp",
   "port": 2222,
@@ -54,7 +62,9 @@ const char* const listening_mapping_json = R"({
   "last_error_at": "2027-01-15T07:56:40Z",
   "idle_timeout": "5m",
   "lifetime": "0",
-  "keepalive": "1m"
+  "keepalive": "1m",
+  "transport": "auto",
+  "flow_timeout": "1m"
 }
 )";
 
@@ -132,6 +142,10 @@ visitors total: 1234
 bytes in: 1.5 KiB
 bytes out: 16777216.0 TiB
 refused total: 7
+datagrams in: 11
+datagrams out: 12
+datagrams dropped: queue=3
+datagrams by: datagram
 source: admin
 protocol: tcp
 port: 2222
@@ -139,6 +153,8 @@ last error: connection refused (3m ago)
 idle timeout: 5m
 lifetime: 0
 keepalive: 1m
+transport: auto
+flow timeout: 1m
 )");
     outcome = run_against(answer, {"mapping", "show", "ssh", "--json"});
     EXPECT_EQ(request.mapping_show().client(), "");
