@@ -12,9 +12,9 @@ namespace {
 // One EVP context for both directions of use: the key is expanded once, each record sets only the nonce.
 class LibcryptoAead final : public Aead {
   public:
-    LibcryptoAead(std::shared_ptr<void> cipher, std::span<const Byte, aead_key_size> key)
+    LibcryptoAead(std::shared_ptr<void> cipher, BytesView key)
         : cipher_(std::move(cipher)), context_(EVP_CIPHER_CTX_new()) {
-        // 12 bytes is libcrypto's default nonce size for GCM (EVP_EncryptInit(3)).
+        // 12 bytes is libcrypto's default nonce size for both ciphers (EVP_EncryptInit(3)).
         if (!context_ || EVP_EncryptInit_ex2(context_.get(), static_cast<const EVP_CIPHER*>(cipher_.get()),
                                              key.data(), nullptr, nullptr) != 1)
             throw std::bad_alloc();
@@ -42,7 +42,7 @@ class LibcryptoAead final : public Aead {
         return genuine;
     }
 
-    void rekey(std::span<const Byte, aead_key_size> key) override {
+    void rekey(BytesView key) override {
         if (EVP_EncryptInit_ex2(context_.get(), nullptr, key.data(), nullptr, nullptr) != 1)
             throw std::bad_alloc();
     }
@@ -65,7 +65,7 @@ class LibcryptoAead final : public Aead {
         if (EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, static_cast<int>(tag.size()), tag.data()) !=
             1)
             return false;
-        // GCM's final step writes no bytes; it only compares the tag.
+        // The final step writes no bytes; it only compares the tag.
         std::array<Byte, aead_tag_size> nothing;
         return EVP_DecryptFinal_ex(context, nothing.data(), &written) == 1;
     }
@@ -79,14 +79,14 @@ class LibcryptoAead final : public Aead {
 
 }  // namespace
 
-std::shared_ptr<void> fetch_libcrypto_cipher() {
-    EVP_CIPHER* cipher = EVP_CIPHER_fetch(nullptr, "AES-128-GCM", nullptr);
-    if (cipher == nullptr) return nullptr;
-    return {cipher, [](void* fetched) { EVP_CIPHER_free(static_cast<EVP_CIPHER*>(fetched)); }};
+std::shared_ptr<void> fetch_libcrypto_cipher(Cipher cipher) {
+    const char* const name = cipher == Cipher::aes_128_gcm ? "AES-128-GCM" : "ChaCha20-Poly1305";
+    EVP_CIPHER* found = EVP_CIPHER_fetch(nullptr, name, nullptr);
+    if (found == nullptr) return nullptr;
+    return {found, [](void* fetched) { EVP_CIPHER_free(static_cast<EVP_CIPHER*>(fetched)); }};
 }
 
-std::unique_ptr<Aead> make_libcrypto_aead(const std::shared_ptr<void>& cipher,
-                                          std::span<const Byte, aead_key_size> key) {
+std::unique_ptr<Aead> make_libcrypto_aead(const std::shared_ptr<void>& cipher, BytesView key) {
     return std::make_unique<LibcryptoAead>(cipher, key);
 }
 

@@ -9,6 +9,7 @@
 
 #include "common/core/address.hpp"
 #include "common/core/bytes.hpp"
+#include "common/core/cipher.hpp"
 #include "common/core/ids.hpp"
 #include "common/core/result.hpp"
 
@@ -22,6 +23,7 @@ constexpr std::size_t max_text = 512;                         // bytes of any te
 constexpr std::size_t max_sentence = 2048;  // bytes of an error, a reason or a goodbye's message
 constexpr std::size_t max_service = 300;    // "host:port" with the longest host name
 constexpr std::size_t proof_size = 32;
+constexpr std::size_t max_ciphers = 32;         // in one Login, those of later versions among them
 constexpr std::uint32_t max_dial_count = 4096;  // data connections asked for by one Dial
 
 struct Login {
@@ -31,6 +33,7 @@ struct Login {
     Bytes proof;
     bool takeover = true;
     std::string software;
+    std::vector<Cipher> ciphers = {};  // the best liked first; unknown ones are left out by decode()
     bool operator==(const Login&) const = default;
 };
 
@@ -38,6 +41,7 @@ struct LoginAccepted {
     SessionId session;
     std::string public_host;
     std::string software;
+    Cipher cipher = Cipher::aes_128_gcm;
     bool operator==(const LoginAccepted&) const = default;
 };
 

@@ -11,6 +11,7 @@
 #include "common/config/paths.hpp"
 #include "common/config/problem.hpp"
 #include "common/config/sections.hpp"
+#include "common/core/cipher.hpp"
 #include "common/core/clock.hpp"
 #include "common/core/secret.hpp"
 #include "tunnel-client/config/allow_rule.hpp"
@@ -26,6 +27,7 @@ struct ClientConfig {
     unsigned workers = 0;               // 0: one per core
     Millis drain = Seconds(30);         // running visitors may finish that long after SIGTERM
     Millis dial_timeout = Seconds(10);  // to the service
+    CipherSetting cipher;               // of data connections; nothing: whatever suits both ends
     config::HeartbeatOptions heartbeat;
     config::LogOptions log;
     std::vector<config::MappingOptions> mappings;

@@ -42,7 +42,7 @@ Result<Heads> make_heads(net::Worker& worker, const ReadyConnection& data, const
     wire::Nonce nonce;
     fill_random(nonce);
     const auto keys =
-        tls::derive_stream_keys(data.ticket_key, data.preface.ticket, data.preface.nonce, nonce);
+        tls::derive_stream_keys(data.cipher, data.ticket_key, data.preface.ticket, data.preface.nonce, nonce);
     Heads heads{Bytes(nonce.begin(), nonce.end()), tls::RecordSealer(worker.ciphers(), keys.to_client),
                 tls::RecordOpener(worker.ciphers(), keys.to_server)};
     const auto open = wire::encode(stream);
@@ -50,6 +50,7 @@ Result<Heads> make_heads(net::Worker& worker, const ReadyConnection& data, const
     const auto sealed = heads.sealer.seal(tls::RecordType::application_data, open,
                                           MutableBytes(heads.opening).subspan(wire::nonce_size));
     if (!sealed) return pass(sealed.error());
+    heads.opening.resize(wire::nonce_size + *sealed);
     return heads;
 }
 

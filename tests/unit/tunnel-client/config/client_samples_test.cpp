@@ -40,6 +40,7 @@ TEST(Samples, ClientTomlHasEveryKeyAndTheDefaults) {
     EXPECT_EQ(config->workers, defaults.workers);
     EXPECT_EQ(config->drain, defaults.drain);
     EXPECT_EQ(config->dial_timeout, defaults.dial_timeout);
+    EXPECT_EQ(config->cipher, defaults.cipher);
     EXPECT_EQ(config->heartbeat, defaults.heartbeat);
     EXPECT_EQ(config->log, defaults.log);
     EXPECT_THAT(config->warnings, testing::IsEmpty());
@@ -48,7 +49,7 @@ TEST(Samples, ClientTomlHasEveryKeyAndTheDefaults) {
 TEST(Keys, AreTheOnesOfTheDocumentation) {
     EXPECT_THAT(
         client_config_keys(),
-        testing::ElementsAre("allow", "ca_file", "dial_timeout", "drain", "heartbeat.interval",
+        testing::ElementsAre("allow", "ca_file", "cipher", "dial_timeout", "drain", "heartbeat.interval",
                              "heartbeat.timeout", "link", "log.format", "log.level", "mapping.encrypt",
                              "mapping.name", "mapping.tcp", "mapping.to", "workers"));
 }

@@ -68,8 +68,8 @@ TEST(Template, CarriesWhatInitWasTold) {
 
 TEST(Keys, AreTheOnesOfTheDocumentation) {
     EXPECT_THAT(server_config_keys(),
-                testing::ElementsAre("admin.group", "admin.socket", "allow_ports", "bind", "drain", "grace",
-                                     "heartbeat.interval", "heartbeat.timeout", "limits.ready",
+                testing::ElementsAre("admin.group", "admin.socket", "allow_ports", "bind", "cipher", "drain",
+                                     "grace", "heartbeat.interval", "heartbeat.timeout", "limits.ready",
                                      "limits.ready_per_client", "limits.unauthenticated",
                                      "limits.unauthenticated_per_address", "limits.waiting_visitors",
                                      "listen", "log.format", "log.level", "public_host", "store.path",
