@@ -118,9 +118,10 @@ net::awaitable<ControlEnd> Client::one_session() {
     handlers.on_accepted = [this](const wire::LoginAccepted& accepted) { on_accepted(accepted); };
     handlers.on_states = [this](const wire::MappingStates& states) { on_states(states); };
     handlers.on_ticket = [this](tls::TicketKey ticket) { open_data_connection(std::move(ticket)); };
-    session_ = std::make_unique<ControlSession>(context_.get_executor(), access_,
-                                                LoginOptions{slot_, instance_, takeover_}, heartbeat(),
-                                                std::move(handlers));
+    session_ = std::make_unique<ControlSession>(
+        context_.get_executor(), access_,
+        LoginOptions{slot_, instance_, takeover_, offered_ciphers(config_.cipher, cpu_has_aes())},
+        heartbeat(), std::move(handlers));
     log_.debug("connecting", {{"server", to_string(access_->link.server)}});
     co_return co_await session_->run(resolver_);
 }
@@ -160,7 +161,8 @@ void Client::on_accepted(const wire::LoginAccepted& accepted) {
     server_knows_ = accepted.mapping_options;
     log_.info("client ready", {{"server", to_string(access_->link.server)},
                                {"client", access_->link.client},
-                               {"software", accepted.software}});
+                               {"software", accepted.software},
+                               {"cipher", to_string(accepted.cipher)}});
     declare();
 }
 
@@ -224,7 +226,8 @@ void Client::open_data_connection(tls::TicketKey ticket) {
             if (session_ && session_->id() == session) session_->dial_failed(number, reason);
         });
     };
-    data_.open({session_->server(), session_->id(), std::move(ticket), liveness(), std::move(on_failed)});
+    data_.open({session_->server(), session_->id(), std::move(ticket), session_->cipher(), liveness(),
+                std::move(on_failed)});
 }
 
 void Client::reload() {
@@ -243,6 +246,7 @@ void Client::reload() {
 
 void Client::apply(ClientConfig next, std::shared_ptr<const ServerAccess> access) {
     const bool other_server = !(access->link == access_->link) || next.ca_file != config_.ca_file;
+    const bool other_cipher = next.cipher != config_.cipher;
     if (next.workers != config_.workers) log_.warn("setting needs a restart", {{"setting", "workers"}});
     if (next.kernel_tls != config_.kernel_tls)
         log_.warn("setting needs a restart", {{"setting", "kernel_tls"}});
@@ -251,9 +255,12 @@ void Client::apply(ClientConfig next, std::shared_ptr<const ServerAccess> access
     data_.set_rules(rules_);
     log_.configure(config_.log.level, config_.log.format);
     workers_.set_liveness(liveness());
-    if (other_server) {
+    if (other_server || other_cipher) {
         access_ = std::move(access);
-        if (session_) session_->close(Code::restarting, "the client's config names another server or secret");
+        if (session_)
+            session_->close(Code::restarting, other_server
+                                                  ? "the client's config names another server or secret"
+                                                  : "the client's config names another cipher");
         retry_.cancel();
     } else if (session_) {
         session_->set_times(heartbeat());
@@ -299,7 +306,7 @@ net::awaitable<void> Client::drain() {
     log_.info("drained", {{"cut", running}});
 }
 
-Status try_login(std::shared_ptr<const ServerAccess> access) try {
+Status try_login(std::shared_ptr<const ServerAccess> access, CipherSetting cipher) try {
     asio::io_context context(1);
     net::Resolver resolver(context.get_executor());
     ControlSession* running = nullptr;
@@ -309,7 +316,8 @@ Status try_login(std::shared_ptr<const ServerAccess> access) try {
     };
     handlers.on_states = [](const wire::MappingStates&) {};
     handlers.on_ticket = [](const tls::TicketKey&) {};
-    ControlSession session(context.get_executor(), std::move(access), {"join", random_u64(), true}, {},
+    ControlSession session(context.get_executor(), std::move(access),
+                           {"join", random_u64(), true, offered_ciphers(cipher, cpu_has_aes())}, {},
                            std::move(handlers));
     running = &session;
     std::optional<ControlEnd> end;

@@ -104,6 +104,6 @@ class Client {
 };
 
 // Logs in once and leaves again: whether this link works. For `join`.
-Status try_login(std::shared_ptr<const ServerAccess> access);
+Status try_login(std::shared_ptr<const ServerAccess> access, CipherSetting cipher);
 
 }  // namespace tunnel::client

@@ -26,7 +26,7 @@ Result<std::string> join(const config::ClientPaths& paths, const config::JoinLin
     if (!current) return pass(config::to_error(current.error()));
     auto access = make_access(link, current->ca_file);
     if (!access) return pass(std::move(access.error()));
-    if (auto ok = try_login(std::move(*access)); !ok) return pass(std::move(ok.error()));
+    if (auto ok = try_login(std::move(*access), current->cipher); !ok) return pass(std::move(ok.error()));
     auto contents = new_contents(paths.config, link);
     if (!contents) return pass(std::move(contents.error()));
     if (auto ok = config::make_private_folder(config::folder_of(paths.config)); !ok)

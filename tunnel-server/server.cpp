@@ -156,7 +156,8 @@ SessionSettings Server::session_settings() const {
             {std::min<std::size_t>(floor_of_pool, config_.limits.ready_per_client),
              config_.limits.ready_per_client},
             config_.limits.ready,
-            printed_host(config_)};
+            printed_host(config_),
+            config_.cipher};
 }
 
 void Server::abort_relays_of(const MappingKey& key) {

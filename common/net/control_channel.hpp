@@ -34,6 +34,8 @@ class ControlChannel {
     void send(const wire::ControlMessage& message);
     // Says goodbye, gives it up to a second to leave, and ends run() with Errc::closed and `goodbye.message`.
     void close(const wire::Goodbye& goodbye) { close(goodbye, {Errc::closed, goodbye.message, 0}); }
+    // The same, and run() ends with this reason.
+    void close(const wire::Goodbye& goodbye, Error reason);
     // Ends run() at once with this reason.
     void abort(Error reason);
 
@@ -50,7 +52,6 @@ class ControlChannel {
     awaitable<bool> heartbeat_wait(TimePoint until);
     Status take_input(const MessageHandler& on_message);
     void input_ended(const Error& reason);
-    void close(const wire::Goodbye& goodbye, Error reason);
     void flush();
 
     Descriptor socket_;

@@ -37,9 +37,12 @@ bool set_keys(int fd, int direction, const KernelTlsDirection& from) {
     CryptoInfo info{};
     info.info.version = TLS_1_2_VERSION;
     info.info.cipher_type = TLS_CIPHER_AES_GCM_128;
-    static_assert(sizeof info.key == sizeof from.keys.key && sizeof info.salt == sizeof from.keys.salt);
-    std::copy(from.keys.key.begin(), from.keys.key.end(), info.key);
-    std::copy(from.keys.salt.begin(), from.keys.salt.end(), info.salt);
+    static_assert(sizeof info.key == tls::aead_key_size(Cipher::aes_128_gcm) &&
+                  sizeof info.salt == tls::iv_size(Cipher::aes_128_gcm));
+    const auto key = from.keys.key();
+    const auto salt = from.keys.iv();
+    std::copy(key.begin(), key.end(), info.key);
+    std::copy(salt.begin(), salt.end(), info.salt);
     // Our explicit nonces are the sequence numbers.
     put_be64(std::span<Byte, 8>(info.iv), from.sequence);
     put_be64(std::span<Byte, 8>(info.rec_seq), from.sequence);

@@ -48,10 +48,10 @@ Result<Pair> connect_on_loopback() {
 }
 
 tls::DirectionKeys random_keys() {
-    tls::DirectionKeys keys;
-    fill_random(keys.key);
-    fill_random(keys.salt);
-    return keys;
+    constexpr auto cipher = Cipher::aes_128_gcm;
+    std::array<Byte, tls::aead_key_size(cipher) + tls::iv_size(cipher)> bytes;
+    fill_random(bytes);
+    return {cipher, bytes};
 }
 
 constexpr std::string_view word = "tunnel";

@@ -82,7 +82,8 @@ RecordLayers make_record_layers(Worker& worker, tls::DirectionKeys seal, tls::Di
     RecordLayers layers{tls::RecordSealer(worker.ciphers(), seal), tls::RecordOpener(worker.ciphers(), open),
                         nullptr};
     // The keys stay in memory only where the kernel may be given them.
-    if (worker.kernel_tls().available()) layers.keys.reset(new RecordKeys{std::move(seal), std::move(open)});
+    if (worker.kernel_tls().available() && seal.cipher() == Cipher::aes_128_gcm)
+        layers.keys.reset(new RecordKeys{std::move(seal), std::move(open)});
     return layers;
 }
 

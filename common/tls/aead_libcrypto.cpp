@@ -58,8 +58,8 @@ class Libcrypto {
 };
 
 struct FetchedCipher {
-    FetchedCipher() {
-        if (lib.complete()) cipher = lib.cipher_fetch(nullptr, "AES-128-GCM", nullptr);
+    explicit FetchedCipher(const char* name) {
+        if (lib.complete()) cipher = lib.cipher_fetch(nullptr, name, nullptr);
     }
     FetchedCipher(const FetchedCipher&) = delete;
     FetchedCipher& operator=(const FetchedCipher&) = delete;
@@ -73,9 +73,9 @@ struct FetchedCipher {
 // One EVP context for both directions of use: the key is expanded once, each record sets only the nonce.
 class LibcryptoAead final : public Aead {
   public:
-    LibcryptoAead(std::shared_ptr<FetchedCipher> cipher, std::span<const Byte, aead_key_size> key)
+    LibcryptoAead(std::shared_ptr<FetchedCipher> cipher, BytesView key)
         : cipher_(std::move(cipher)), context_(lib().context_new(), lib().context_free) {
-        // 12 bytes is libcrypto's default nonce size for GCM (EVP_EncryptInit(3)).
+        // 12 bytes is libcrypto's default nonce size for both ciphers (EVP_EncryptInit(3)).
         if (!context_ ||
             lib().encrypt_init(context_.get(), cipher_->cipher, key.data(), nullptr, nullptr) != 1)
             throw std::bad_alloc();
@@ -104,7 +104,7 @@ class LibcryptoAead final : public Aead {
         return genuine;
     }
 
-    void rekey(std::span<const Byte, aead_key_size> key) override {
+    void rekey(BytesView key) override {
         if (lib().encrypt_init(context_.get(), nullptr, key.data(), nullptr, nullptr) != 1)
             throw std::bad_alloc();
     }
@@ -126,7 +126,7 @@ class LibcryptoAead final : public Aead {
         std::copy_n(sealed.begin() + static_cast<std::ptrdiff_t>(out.size()), tag.size(), tag.begin());
         if (lib().control(context, EVP_CTRL_AEAD_SET_TAG, static_cast<int>(tag.size()), tag.data()) != 1)
             return false;
-        // GCM's final step writes no bytes; it only compares the tag.
+        // The final step writes no bytes; it only compares the tag.
         std::array<Byte, aead_tag_size> nothing;
         return lib().decrypt_final(context, nothing.data(), &written) == 1;
     }
@@ -140,14 +140,14 @@ class LibcryptoAead final : public Aead {
 
 }  // namespace
 
-std::shared_ptr<void> fetch_libcrypto_cipher() {
-    auto fetched = std::make_shared<FetchedCipher>();
+std::shared_ptr<void> fetch_libcrypto_cipher(Cipher cipher) {
+    auto fetched =
+        std::make_shared<FetchedCipher>(cipher == Cipher::aes_128_gcm ? "AES-128-GCM" : "ChaCha20-Poly1305");
     if (fetched->cipher == nullptr) return nullptr;
     return fetched;
 }
 
-std::unique_ptr<Aead> make_libcrypto_aead(const std::shared_ptr<void>& cipher,
-                                          std::span<const Byte, aead_key_size> key) {
+std::unique_ptr<Aead> make_libcrypto_aead(const std::shared_ptr<void>& cipher, BytesView key) {
     return std::make_unique<LibcryptoAead>(std::static_pointer_cast<FetchedCipher>(cipher), key);
 }
 

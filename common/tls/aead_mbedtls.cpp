@@ -1,3 +1,4 @@
+#include <mbedtls/chachapoly.h>
 #include <mbedtls/gcm.h>
 
 #include <new>
@@ -9,15 +10,15 @@ namespace tunnel::tls {
 
 namespace {
 
-class MbedtlsAead final : public Aead {
+class GcmAead final : public Aead {
   public:
-    explicit MbedtlsAead(std::span<const Byte, aead_key_size> key) {
+    explicit GcmAead(BytesView key) {
         mbedtls_gcm_init(&context_);
         set_key(key);
     }
-    MbedtlsAead(const MbedtlsAead&) = delete;
-    MbedtlsAead& operator=(const MbedtlsAead&) = delete;
-    ~MbedtlsAead() override { mbedtls_gcm_free(&context_); }
+    GcmAead(const GcmAead&) = delete;
+    GcmAead& operator=(const GcmAead&) = delete;
+    ~GcmAead() override { mbedtls_gcm_free(&context_); }
 
     bool seal(Nonce nonce, BytesView aad, BytesView plaintext, MutableBytes out) override {
         if (out.size() != plaintext.size() + aead_tag_size) return false;
@@ -35,26 +36,68 @@ class MbedtlsAead final : public Aead {
         return genuine;
     }
 
-    void rekey(std::span<const Byte, aead_key_size> key) override {
+    void rekey(BytesView key) override {
         mbedtls_gcm_free(&context_);
         mbedtls_gcm_init(&context_);
         set_key(key);
     }
 
   private:
-    void set_key(std::span<const Byte, aead_key_size> key) {
+    void set_key(BytesView key) {
         // The key's size is right by its type, so that only allocation can fail.
-        if (mbedtls_gcm_setkey(&context_, MBEDTLS_CIPHER_ID_AES, key.data(), 8 * aead_key_size) != 0)
+        if (mbedtls_gcm_setkey(&context_, MBEDTLS_CIPHER_ID_AES, key.data(),
+                               static_cast<unsigned>(8 * key.size())) != 0)
             throw std::bad_alloc();
     }
 
     mbedtls_gcm_context context_;
 };
 
+class ChachaAead final : public Aead {
+  public:
+    explicit ChachaAead(BytesView key) {
+        mbedtls_chachapoly_init(&context_);
+        set_key(key);
+    }
+    ChachaAead(const ChachaAead&) = delete;
+    ChachaAead& operator=(const ChachaAead&) = delete;
+    ~ChachaAead() override { mbedtls_chachapoly_free(&context_); }
+
+    bool seal(Nonce nonce, BytesView aad, BytesView plaintext, MutableBytes out) override {
+        if (out.size() != plaintext.size() + aead_tag_size) return false;
+        return mbedtls_chachapoly_encrypt_and_tag(&context_, plaintext.size(), nonce.data(), aad.data(),
+                                                  aad.size(), plaintext.data(), out.data(),
+                                                  out.data() + plaintext.size()) == 0;
+    }
+
+    bool open(Nonce nonce, BytesView aad, BytesView sealed, MutableBytes out) override {
+        if (sealed.size() < aead_tag_size || out.size() != sealed.size() - aead_tag_size) return false;
+        const bool genuine =
+            mbedtls_chachapoly_auth_decrypt(&context_, out.size(), nonce.data(), aad.data(), aad.size(),
+                                            sealed.data() + out.size(), sealed.data(), out.data()) == 0;
+        if (!genuine) wipe(out);
+        return genuine;
+    }
+
+    void rekey(BytesView key) override {
+        mbedtls_chachapoly_free(&context_);
+        mbedtls_chachapoly_init(&context_);
+        set_key(key);
+    }
+
+  private:
+    void set_key(BytesView key) {
+        if (mbedtls_chachapoly_setkey(&context_, key.data()) != 0) throw std::bad_alloc();
+    }
+
+    mbedtls_chachapoly_context context_;
+};
+
 }  // namespace
 
-std::unique_ptr<Aead> make_mbedtls_aead(std::span<const Byte, aead_key_size> key) {
-    return std::make_unique<MbedtlsAead>(key);
+std::unique_ptr<Aead> make_mbedtls_aead(Cipher cipher, BytesView key) {
+    if (cipher == Cipher::aes_128_gcm) return std::make_unique<GcmAead>(key);
+    return std::make_unique<ChachaAead>(key);
 }
 
 }  // namespace tunnel::tls

@@ -7,12 +7,11 @@
 
 namespace tunnel::tls {
 
-std::shared_ptr<void> fetch_libcrypto_cipher() {
+std::shared_ptr<void> fetch_libcrypto_cipher(Cipher) {
     return nullptr;
 }
 
-std::unique_ptr<Aead> make_libcrypto_aead(const std::shared_ptr<void>&,
-                                          std::span<const Byte, aead_key_size>) {
+std::unique_ptr<Aead> make_libcrypto_aead(const std::shared_ptr<void>&, BytesView) {
     throw std::logic_error("this build has no libcrypto");
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <stdexcept>
 
 #include "common/tls/hash.hpp"
 
@@ -21,13 +22,9 @@ Bytes label_with(std::string_view label, std::initializer_list<BytesView> parts)
     return info;
 }
 
-DirectionKeys direction_keys(const Secret& ticket_key, BytesView info) {
-    DirectionKeys keys;
-    const Secret material = hkdf_expand(ticket_key.reveal(), info, keys.key.size() + keys.salt.size());
-    const BytesView bytes = material.reveal();
-    std::copy_n(bytes.begin(), keys.key.size(), keys.key.begin());
-    std::copy_n(bytes.begin() + keys.key.size(), keys.salt.size(), keys.salt.begin());
-    return keys;
+DirectionKeys direction_keys(Cipher cipher, const Secret& ticket_key, BytesView info) {
+    const Secret material = hkdf_expand(ticket_key.reveal(), info, aead_key_size(cipher) + iv_size(cipher));
+    return {cipher, material.reveal()};
 }
 
 }  // namespace
@@ -56,39 +53,46 @@ bool check_preface_mac(const Secret& ticket_key, BytesView preface, BytesView ma
     return equal_in_constant_time(preface_mac(ticket_key, preface), mac);
 }
 
-DirectionKeys::DirectionKeys(DirectionKeys&& other) noexcept : key(other.key), salt(other.salt) {
-    wipe(other.key);
-    wipe(other.salt);
+DirectionKeys::DirectionKeys(Cipher cipher, BytesView key_and_iv) : cipher_(cipher) {
+    if (key_and_iv.size() != aead_key_size(cipher) + iv_size(cipher))
+        throw std::invalid_argument("keys of another cipher's size");
+    std::copy(key_and_iv.begin(), key_and_iv.end(), bytes_.begin());
+}
+
+DirectionKeys::DirectionKeys(DirectionKeys&& other) noexcept : cipher_(other.cipher_), bytes_(other.bytes_) {
+    wipe(other.bytes_);
 }
 
 DirectionKeys& DirectionKeys::operator=(DirectionKeys&& other) noexcept {
     if (this != &other) {
-        key = other.key;
-        salt = other.salt;
-        wipe(other.key);
-        wipe(other.salt);
+        cipher_ = other.cipher_;
+        bytes_ = other.bytes_;
+        wipe(other.bytes_);
     }
     return *this;
 }
 
 DirectionKeys::~DirectionKeys() {
-    wipe(key);
-    wipe(salt);
+    wipe(bytes_);
 }
 
-StreamKeys derive_stream_keys(const Secret& ticket_key, TicketNumber number, const StreamNonce& client_nonce,
-                              const StreamNonce& server_nonce) {
+StreamKeys derive_stream_keys(Cipher cipher, const Secret& ticket_key, TicketNumber number,
+                              const StreamNonce& client_nonce, const StreamNonce& server_nonce) {
     const auto n = number_bytes(number.value);
+    const bool aes = cipher == Cipher::aes_128_gcm;
+    const std::string_view to_client = aes ? "tunnel v1 to client" : "tunnel v1 chacha20-poly1305 to client";
+    const std::string_view to_server = aes ? "tunnel v1 to server" : "tunnel v1 chacha20-poly1305 to server";
     return StreamKeys{
-        direction_keys(ticket_key, label_with("tunnel v1 to client", {n, client_nonce, server_nonce})),
-        direction_keys(ticket_key, label_with("tunnel v1 to server", {n, client_nonce, server_nonce}))};
+        direction_keys(cipher, ticket_key, label_with(to_client, {n, client_nonce, server_nonce})),
+        direction_keys(cipher, ticket_key, label_with(to_server, {n, client_nonce, server_nonce}))};
 }
 
 CarrierKeys derive_carrier_keys(const Secret& ticket_key, TicketNumber number,
                                 const StreamNonce& client_nonce, const StreamNonce& server_nonce) {
     const auto n = number_bytes(number.value);
     const auto keys = [&](std::string_view label) {
-        return direction_keys(ticket_key, label_with(label, {n, client_nonce, server_nonce}));
+        return direction_keys(Cipher::aes_128_gcm, ticket_key,
+                              label_with(label, {n, client_nonce, server_nonce}));
     };
     return CarrierKeys{{keys("tunnel v1 frames to client"), keys("tunnel v1 frames to server")},
                        {keys("tunnel v1 packets to client"), keys("tunnel v1 packets to server")}};

@@ -9,15 +9,15 @@
 //   ticket key n      | chain key n-1       | Expand, "tunnel v1 ticket" n
 //   chain key n       | chain key n-1       | Expand, "tunnel v1 ratchet" n; then chain key n-1 is wiped
 //   preface MAC key   | ticket key n        | Expand, "tunnel v1 preface"
-//   to-client key     | ticket key n        | Expand, "tunnel v1 to client" n client_nonce server_nonce, 20
-//   bytes to-server key     | ticket key n        | Expand, "tunnel v1 to server" n client_nonce
-//   server_nonce, 20 bytes frame keys        | ticket key n        | likewise, "tunnel v1 frames to client",
-//   "... to server" packet keys       | ticket key n        | likewise, "tunnel v1 packets to client", "...
-//   to server"
+//   to-client keys    | ticket key n        | Expand, "tunnel v1 to client" n client_nonce server_nonce
+//   to-server keys    | ticket key n        | Expand, "tunnel v1 to server" n client_nonce server_nonce
+//   frame keys        | ticket key n        | likewise, "tunnel v1 frames to client", "... to server"
+//   packet keys       | ticket key n        | likewise, "tunnel v1 packets to client", "... to server"
 //
-// The 20 bytes are AES-128-GCM's key and the 4 bytes that every nonce begins with. Frame keys seal what
-// follows the heads of a data connection that carries the datagrams of a UDP mapping, packet keys the packets
-// that take its place (packet.hpp).
+// A direction's keys are a key and the constant part of its nonces, in this order: 16 + 4 bytes for
+// AES-128-GCM; 32 + 12 for ChaCha20-Poly1305, whose labels are "tunnel v1 chacha20-poly1305 to client" and
+// "... to server". Frame keys seal what follows the heads of a data connection that carries the datagrams of
+// a UDP mapping, packet keys the packets that take its place (packet.hpp); both are AES-128-GCM's.
 //
 // The chain only goes forward: who steals a process's memory cannot go back to the keys of connections that
 // ended. Fresh nonces of both ends make the stream keys fresh even if one end repeats its own.
@@ -26,8 +26,10 @@
 #include <string_view>
 
 #include "common/core/bytes.hpp"
+#include "common/core/cipher.hpp"
 #include "common/core/ids.hpp"
 #include "common/core/secret.hpp"
+#include "common/tls/aead.hpp"
 
 namespace tunnel::tls {
 
@@ -57,18 +59,32 @@ PrefaceMac preface_mac(const Secret& ticket_key, BytesView preface);
 // Constant time; false for any other length of `mac`.
 bool check_preface_mac(const Secret& ticket_key, BytesView preface, BytesView mac);
 
-// One direction's AES-128-GCM key and implicit nonce part (RFC 5288); what kernel TLS is given, too. Wiped
-// when it goes.
-struct DirectionKeys {
-    std::array<Byte, 16> key{};
-    std::array<Byte, 4> salt{};
+// The constant part of a direction's nonces: the salt of RFC 5288, the IV of RFC 7905.
+constexpr std::size_t iv_size(Cipher cipher) {
+    return cipher == Cipher::aes_128_gcm ? 4 : 12;
+}
 
+// One direction's cipher, key and constant part of the nonces; what kernel TLS is given, too. Wiped when it
+// goes.
+class DirectionKeys {
+  public:
+    // AES-128-GCM, all zero.
     DirectionKeys() = default;
+    // The key and then the IV: aead_key_size(cipher) + iv_size(cipher) bytes.
+    DirectionKeys(Cipher cipher, BytesView key_and_iv);
     DirectionKeys(DirectionKeys&& other) noexcept;
     DirectionKeys& operator=(DirectionKeys&& other) noexcept;
     DirectionKeys(const DirectionKeys&) = delete;
     DirectionKeys& operator=(const DirectionKeys&) = delete;
     ~DirectionKeys();
+
+    Cipher cipher() const { return cipher_; }
+    BytesView key() const { return BytesView(bytes_).first(aead_key_size(cipher_)); }
+    BytesView iv() const { return BytesView(bytes_).subspan(aead_key_size(cipher_), iv_size(cipher_)); }
+
+  private:
+    Cipher cipher_ = Cipher::aes_128_gcm;
+    std::array<Byte, max_aead_key_size + 12> bytes_{};
 };
 
 struct StreamKeys {
@@ -77,8 +93,8 @@ struct StreamKeys {
 };
 
 using StreamNonce = std::array<Byte, 16>;
-StreamKeys derive_stream_keys(const Secret& ticket_key, TicketNumber number, const StreamNonce& client_nonce,
-                              const StreamNonce& server_nonce);
+StreamKeys derive_stream_keys(Cipher cipher, const Secret& ticket_key, TicketNumber number,
+                              const StreamNonce& client_nonce, const StreamNonce& server_nonce);
 
 // Of a data connection that carries datagrams.
 struct CarrierKeys {

@@ -13,8 +13,8 @@ std::optional<std::uint32_t> packet_path(BytesView packet) {
 
 PacketSealer::PacketSealer(const AeadFactory& factory, const DirectionKeys& keys, std::uint32_t path,
                            std::uint64_t limit)
-    : aead_(factory.make(keys.key)), path_(path), limit_(limit) {
-    std::copy(keys.salt.begin(), keys.salt.end(), nonce_.begin());
+    : aead_(factory.make(keys.cipher(), keys.key())), path_(path), limit_(limit) {
+    std::copy_n(keys.iv().begin(), iv_size(Cipher::aes_128_gcm), nonce_.begin());
 }
 
 bool PacketSealer::seal(MutableBytes packet) {
@@ -31,8 +31,8 @@ bool PacketSealer::seal(MutableBytes packet) {
 }
 
 PacketOpener::PacketOpener(const AeadFactory& factory, const DirectionKeys& keys)
-    : aead_(factory.make(keys.key)) {
-    std::copy(keys.salt.begin(), keys.salt.end(), nonce_.begin());
+    : aead_(factory.make(keys.cipher(), keys.key())) {
+    std::copy_n(keys.iv().begin(), iv_size(Cipher::aes_128_gcm), nonce_.begin());
 }
 
 PacketOpener::Opened PacketOpener::open(MutableBytes packet) {

@@ -32,16 +32,34 @@ void fill(proto::MappingState& out, const MappingState& state) {
     out.set_options(std::string(cut_text(state.options, max_text)));
 }
 
+proto::Cipher to_wire(Cipher cipher) {
+    return cipher == Cipher::aes_128_gcm ? proto::CIPHER_AES_128_GCM : proto::CIPHER_CHACHA20_POLY1305;
+}
+
+std::optional<Cipher> from_wire(int cipher) {
+    if (cipher == proto::CIPHER_AES_128_GCM) return Cipher::aes_128_gcm;
+    if (cipher == proto::CIPHER_CHACHA20_POLY1305) return Cipher::chacha20_poly1305;
+    return std::nullopt;
+}
+
 Result<ControlMessage> read(const proto::Login& in) {
     if (auto ok =
             all(check("client name", in.client().size(), max_text), check("slot", in.slot().size(), max_text),
                 check("proof", in.proof().size(), proof_size),
-                check("software name", in.software().size(), max_text));
+                check("software name", in.software().size(), max_text),
+                check("number of ciphers", static_cast<std::size_t>(in.ciphers_size()), max_ciphers));
         !ok)
         return pass(std::move(ok.error()));
     const auto proof = view_of(in.proof());
-    return Login{in.client(),   in.slot(),    in.instance(), Bytes(proof.begin(), proof.end()),
-                 in.takeover(), in.software()};
+    Login out{in.client(),   in.slot(), in.instance(), Bytes(proof.begin(), proof.end()), in.takeover(),
+              in.software(), {}};
+    for (const int cipher : in.ciphers()) {
+        if (const auto known = from_wire(cipher)) out.ciphers.push_back(*known);
+    }
+    if (in.ciphers_size() > 0 && out.ciphers.empty())
+        return fail(Errc::protocol,
+                    "the other end offers no cipher that this version knows: upgrade the older one");
+    return out;
 }
 
 Result<ControlMessage> read(const proto::LoginAccepted& in) {
@@ -56,6 +74,12 @@ Result<ControlMessage> read(const proto::LoginAccepted& in) {
         if (auto ok = check("option's name", name.size(), max_text); !ok) return pass(std::move(ok.error()));
         out.mapping_options.push_back(name);
     }
+    if (in.cipher() == proto::CIPHER_UNSPECIFIED) return out;
+    const auto cipher = from_wire(in.cipher());
+    if (!cipher)
+        return fail(Errc::protocol, "the server chose a cipher that was not offered (number {})",
+                    static_cast<int>(in.cipher()));
+    out.cipher = *cipher;
     return out;
 }
 
@@ -166,6 +190,7 @@ proto::ControlMessage to_proto(const ControlMessage& message) {
                        p.set_proof(std::string(text_of(m.proof)));
                        p.set_takeover(m.takeover);
                        p.set_software(m.software);
+                       for (const auto cipher : m.ciphers) p.add_ciphers(to_wire(cipher));
                    },
                    [&](const LoginAccepted& m) {
                        auto& p = *out.mutable_login_accepted();
@@ -173,6 +198,7 @@ proto::ControlMessage to_proto(const ControlMessage& message) {
                        p.set_public_host(m.public_host);
                        p.set_software(m.software);
                        for (const auto& name : m.mapping_options) p.add_mapping_options(name);
+                       p.set_cipher(to_wire(m.cipher));
                    },
                    [&](const Declare& m) {
                        auto& p = *out.mutable_declare();

@@ -9,6 +9,7 @@
 
 #include "common/core/address.hpp"
 #include "common/core/bytes.hpp"
+#include "common/core/cipher.hpp"
 #include "common/core/ids.hpp"
 #include "common/core/result.hpp"
 #include "common/wire/mapping_spec.hpp"
@@ -23,6 +24,7 @@ constexpr std::size_t max_options_in_all = 20'000;            // of all mappings
 constexpr std::size_t max_known_options = 200;                // named by a LoginAccepted
 constexpr std::size_t max_sentence = 2048;  // bytes of an error, a reason or a goodbye's message
 constexpr std::size_t proof_size = 32;
+constexpr std::size_t max_ciphers = 32;         // in one Login, those of later versions among them
 constexpr std::uint32_t max_dial_count = 4096;  // data connections asked for by one Dial
 
 struct Login {
@@ -32,6 +34,7 @@ struct Login {
     Bytes proof;
     bool takeover = true;
     std::string software;
+    std::vector<Cipher> ciphers = {};  // the best liked first; unknown ones are left out by decode()
     bool operator==(const Login&) const = default;
 };
 
@@ -40,6 +43,7 @@ struct LoginAccepted {
     std::string public_host;
     std::string software;
     std::vector<std::string> mapping_options{};  // that the server knows
+    Cipher cipher = Cipher::aes_128_gcm;
     bool operator==(const LoginAccepted&) const = default;
 };
 

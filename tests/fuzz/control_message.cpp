@@ -16,7 +16,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (const auto* states = std::get_if<wire::MappingStates>(&*message))
         fuzz::require(states->mappings.size() <= 2 * wire::max_mappings, "mapping states are bounded");
     if (const auto* login = std::get_if<wire::Login>(&*message))
-        fuzz::require(login->client.size() <= wire::max_text && login->proof.size() <= wire::proof_size,
+        fuzz::require(login->client.size() <= wire::max_text && login->proof.size() <= wire::proof_size &&
+                          login->ciphers.size() <= wire::max_ciphers,
                       "logins are bounded");
     fuzz::require(!wire::name_of(*message).empty(), "every kind has a name");
     const auto again = wire::decode(wire::encode(*message));

@@ -11,10 +11,7 @@ using Verdict = tls::PacketOpener::Verdict;
 namespace {
 
 tls::DirectionKeys some_keys() {
-    tls::DirectionKeys keys;
-    keys.key.fill(0x11);
-    keys.salt.fill(0x22);
-    return keys;
+    return tls::DirectionKeys(Cipher::aes_128_gcm, Bytes(20, 0x11));
 }
 
 Bytes make_packet(tls::PacketSealer& sealer, std::size_t size, Byte fill) {

@@ -10,9 +10,7 @@ namespace {
 const TimePoint start{Seconds(1000)};
 
 tls::DirectionKeys keys_of(Byte fill) {
-    tls::DirectionKeys keys;
-    keys.key.fill(fill);
-    return keys;
+    return tls::DirectionKeys(Cipher::aes_128_gcm, Bytes(20, fill));
 }
 
 struct Sink final : net::FrameSink {
@@ -21,9 +19,9 @@ struct Sink final : net::FrameSink {
                           frame.kind == wire::FrameKind::closed,
                       "only datagrams are handed over");
         fuzz::require(frame.payload.size() <= wire::max_frame_payload, "a datagram has a largest size");
-        fuzz::require(frame.kind != wire::FrameKind::first ||
-                          frame.payload.size() >= wire::visitor_address_size,
-                      "a first datagram names its visitor");
+        fuzz::require(
+            frame.kind != wire::FrameKind::first || frame.payload.size() >= wire::visitor_address_size,
+            "a first datagram names its visitor");
     }
     void on_batch_end() override {}
 };

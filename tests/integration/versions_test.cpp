@@ -4,6 +4,9 @@
 #include <sys/socket.h>
 
 #include "common/tls/identity.hpp"
+#include "common/tls/record.hpp"
+#include "common/wire/preface.hpp"
+#include "common/wire/stream_head.hpp"
 #include "tests/integration/support/tls_peer.hpp"
 #include "tests/integration/support/tunnel_test.hpp"
 
@@ -39,17 +42,23 @@ TEST_F(TunnelTest, AnOlderClientIsToldToUpgradeItself) {
 // A server that speaks other versions, on the port that the link names.
 class OtherServer {
   public:
-    explicit OtherServer(wire::Versions versions) : listening_(listen_on_loopback()) {
+    // `accepts`: its answer to a login.
+    explicit OtherServer(wire::Versions versions, std::optional<wire::LoginAccepted> accepts = std::nullopt)
+        : listening_(listen_on_loopback()) {
         auto identity = tls::make_identity("127.0.0.1");
         auto context = tls::ServerContext::make(identity->certificate_pem, identity->key_pem);
         config::JoinLink link{"home", Secret::random(32), {"127.0.0.1", listening_.port}, {}};
         link.trust = (*context)->pin().digest;
         link_ = std::string(text_of(config::to_text(link).reveal()));
-        thread_ = std::thread([this, versions, use = *context] {
+        thread_ = std::thread([this, versions, accepts = std::move(accepts), use = *context] {
             pollfd come{listening_.fd.get(), POLLIN, 0};
             if (::poll(&come, 1, static_cast<int>(patience.count())) != 1) return;
             auto peer = TlsPeer::server(net::UniqueFd(::accept(come.fd, nullptr, nullptr)), use);
             peer.send_hello(versions);
+            if (accepts) {
+                (void)peer.listen([](const TlsPeer::Said& said) { return !said.messages.empty(); });
+                peer.send_message(*accepts);
+            }
             (void)peer.listen();
         });
     }
@@ -131,6 +140,85 @@ TEST_F(TunnelTest, AServerRefusesAMappingWithAnOptionThatItDoesNotKnow) {
     EXPECT_EQ(states[1].error_code, "version");
     EXPECT_THAT(states[1].error, HasSubstr("the option tea_time of the mapping \"web\" is unknown here"));
     EXPECT_EQ(mapping_refused("late", {{"to", "22"}, {"tea_time", "5pm"}}).code(), "version");
+}
+
+// The newest server that knows AES-128-GCM only.
+TEST_F(TunnelTest, AClientThatInsistsOnChaChaSaysThatTheServerIsToBeUpgraded) {
+    const OtherServer other(wire::our_versions, wire::LoginAccepted{SessionId{1}, "", "an older server"});
+    use_link("home", other.link());
+    auto& client = start_client("cipher = \"chacha20-poly1305\"\n");
+    ASSERT_TRUE(eventually([&] { return client.stopped(); }));
+    ASSERT_TRUE(client.failure());
+    EXPECT_EQ(client.failure()->code, Errc::version);
+    EXPECT_THAT(client.failure()->message, HasSubstr("upgrade tunnel-server"));
+}
+
+TEST_F(TunnelTest, AServerThatInsistsOnChaChaSaysThatTheClientIsToBeUpgraded) {
+    start_server("cipher = \"chacha20-poly1305\"\n");
+    auto peer = TlsPeer::client(link_of("home"));
+    peer.log_in(link_of("home"));
+    const auto goodbye = goodbye_of(peer.listen());
+    ASSERT_TRUE(goodbye);
+    EXPECT_EQ(goodbye->code, Code::refused);
+    EXPECT_THAT(goodbye->message, HasSubstr("upgrade tunnel-client"));
+}
+
+// The first of the messages that is a Message; waits for it.
+template <class Message>
+std::optional<Message> hear(TlsPeer& peer) {
+    std::optional<Message> heard;
+    (void)peer.listen([&](const TlsPeer::Said& said) {
+        for (const auto& message : said.messages) {
+            if (const auto* found = std::get_if<Message>(&message)) heard = *found;
+        }
+        return heard.has_value();
+    });
+    return heard;
+}
+
+// A StreamOpen as a client opens it that knows AES-128-GCM only.
+Result<wire::StreamOpen> open_stream_with_aes(Peer data, const tls::TicketKey& ticket, SessionId session) {
+    wire::Preface preface{session, ticket.number, {}};
+    fill_random(preface.nonce);
+    const auto head = wire::encode_preface(preface);
+    data.send(head);
+    data.send(tls::preface_mac(ticket.key, head));
+    wire::Nonce nonce{};
+    const auto of_server = data.receive(nonce.size());
+    if (of_server.size() == nonce.size()) std::copy(of_server.begin(), of_server.end(), nonce.begin());
+    auto record = data.receive(tls::record_header_size);
+    const auto size = tls::RecordOpener::record_size(record);
+    if (!size) return pass(size.error());
+    append(record, data.receive(*size - record.size()));
+    const auto keys =
+        tls::derive_stream_keys(Cipher::aes_128_gcm, ticket.key, ticket.number, preface.nonce, nonce);
+    tls::RecordOpener opener(tls::AeadFactory::best(), keys.to_client);
+    Bytes plain(record.size());
+    const auto opened = opener.open(record, plain);
+    if (!opened) return pass(opened.error());
+    return wire::decode_stream_open(BytesView(plain).first(opened->size));
+}
+
+TEST_F(TunnelTest, AClientThatSaysNothingOfCiphersIsServedWithAes) {
+    start_server("[limits]\nready_per_client = 0\n");
+    auto peer = TlsPeer::client(link_of("home"));
+    peer.log_in(link_of("home"));
+    tls::KeyChain chain(*peer.session().export_key(tls::data_exporter_label, {}, tls::session_data_key_size));
+    const auto accepted = hear<wire::LoginAccepted>(peer);
+    ASSERT_TRUE(accepted);
+    EXPECT_EQ(accepted->cipher, Cipher::aes_128_gcm);
+    peer.send_message(wire::Declare{{{"web", 0, "127.0.0.1:80", true, 0}}});
+    std::optional<wire::MappingStates> states;
+    while (!states || states->mappings.empty()) {
+        states = hear<wire::MappingStates>(peer);
+        ASSERT_TRUE(states);
+    }
+    const auto visitor = Peer::connect(states->mappings[0].port);
+    const auto dial = hear<wire::Dial>(peer);
+    ASSERT_TRUE(dial);
+    const auto open = open_stream_with_aes(Peer::connect(server->port()), chain.next(), accepted->session);
+    ASSERT_TRUE(open) << open.error().message;
+    EXPECT_EQ(open->mapping, "web");
 }
 
 TEST_F(TunnelTest, AFrameOverTheLimitEndsTheConnectionWithASentence) {

@@ -61,6 +61,7 @@ void read_all(Document& document, ClientConfig& out, Link link) {
     config::read_kernel_tls(root, out.kernel_tls);
     config::read_duration(root, "drain", out.drain, Millis(0), longest_drain);
     config::read_duration(root, "dial_timeout", out.dial_timeout, shortest_dial, longest_dial);
+    root.read("cipher", out.cipher, parse_cipher_setting);
     config::read_heartbeat(root, out.heartbeat);
     config::read_log(root, out.log);
     for (Table& table : root.tables("mapping")) {

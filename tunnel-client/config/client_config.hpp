@@ -10,6 +10,7 @@
 #include "common/config/paths.hpp"
 #include "common/config/problem.hpp"
 #include "common/config/sections.hpp"
+#include "common/core/cipher.hpp"
 #include "common/core/clock.hpp"
 #include "common/core/secret.hpp"
 #include "common/mapping/mapping_options.hpp"
@@ -27,6 +28,7 @@ struct ClientConfig {
     config::KernelTlsChoice kernel_tls = config::KernelTlsChoice::off;
     Millis drain = Seconds(30);         // running visitors may finish that long after SIGTERM
     Millis dial_timeout = Seconds(10);  // to the service
+    CipherSetting cipher;               // of data connections; nothing: whatever suits both ends
     config::HeartbeatOptions heartbeat;
     config::LogOptions log;
     std::vector<MappingOptions> mappings;

@@ -29,6 +29,10 @@ constexpr std::string_view rest = R"(
 # How long a service may take to accept a connection.
 # dial_timeout = "10s"
 
+# Cipher of data connections: "aes-128-gcm" or "chacha20-poly1305", and no other; "auto": AES where the CPUs of both
+# ends have instructions for it, else ChaCha20.
+# cipher = "auto"
+
 # [heartbeat]
 # interval = "10s"
 # timeout = "30s"

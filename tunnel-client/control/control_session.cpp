@@ -1,5 +1,7 @@
 #include "tunnel-client/control/control_session.hpp"
 
+#include <algorithm>
+
 #include "common/config/files.hpp"
 #include "common/core/version.hpp"
 #include "common/net/deadline.hpp"
@@ -99,15 +101,13 @@ Status ControlSession::log_in() {
     const auto proof = tls::make_proof(access_->link.secret, access_->link.client, *binding);
     channel_->send(wire::Login{access_->link.client, login_.slot, login_.instance,
                                Bytes(proof.begin(), proof.end()), login_.takeover,
-                               fmt::format("tunnel-client {}", version)});
+                               fmt::format("tunnel-client {}", version), login_.ciphers});
     return {};
 }
 
 void ControlSession::on_message(const wire::ControlMessage& message) {
     if (const auto* accepted = std::get_if<wire::LoginAccepted>(&message)) {
-        logged_in_ = true;
-        id_ = accepted->session;
-        handlers_.on_accepted(*accepted);
+        on_accepted(*accepted);
     } else if (const auto* states = std::get_if<wire::MappingStates>(&message)) {
         handlers_.on_states(*states);
     } else if (const auto* dial = std::get_if<wire::Dial>(&message)) {
@@ -116,6 +116,25 @@ void ControlSession::on_message(const wire::ControlMessage& message) {
         goodbye_ = *goodbye;
         channel_->abort({Errc::closed, goodbye->message, 0});
     }
+}
+
+void ControlSession::on_accepted(const wire::LoginAccepted& accepted) {
+    const auto& offered = login_.ciphers;
+    if (std::find(offered.begin(), offered.end(), accepted.cipher) == offered.end()) {
+        // Only a server that does not know of the choice takes one that was not offered.
+        channel_->close(
+            {wire::Goodbye::Code::leaving, "no cipher in common"},
+            {Errc::version,
+             fmt::format("client.toml says cipher = \"{}\", and this server knows {} only: upgrade "
+                         "tunnel-server, or write cipher = \"auto\" in client.toml",
+                         to_string(offered.front()), to_string(accepted.cipher)),
+             0});
+        return;
+    }
+    logged_in_ = true;
+    id_ = accepted.session;
+    cipher_ = accepted.cipher;
+    handlers_.on_accepted(accepted);
 }
 
 void ControlSession::take_tickets(const wire::Dial& dial) {

@@ -29,6 +29,7 @@ struct LoginOptions {
     std::string slot;            // empty: the client's `run`
     std::uint64_t instance = 0;  // of this process
     bool takeover = true;
+    std::vector<Cipher> ciphers;  // as offered_ciphers() has them
 };
 
 // How a control connection ended.
@@ -63,12 +64,15 @@ class ControlSession {
 
     SessionId id() const { return id_; }
     const net::tcp::endpoint& server() const { return server_; }
+    // Of data connections, once the login was accepted.
+    Cipher cipher() const { return cipher_; }
 
   private:
     net::awaitable<Result<net::UniqueFd>> connect(net::Resolver& resolver);
     net::awaitable<Status> open_channel(net::UniqueFd fd);
     Status log_in();
     void on_message(const wire::ControlMessage& message);
+    void on_accepted(const wire::LoginAccepted& accepted);
     void take_tickets(const wire::Dial& dial);
 
     asio::any_io_executor executor_;
@@ -80,6 +84,7 @@ class ControlSession {
     std::optional<tls::KeyChain> chain_;
     std::optional<wire::Goodbye> goodbye_;
     SessionId id_;
+    Cipher cipher_ = Cipher::aes_128_gcm;
     net::tcp::endpoint server_;
     bool logged_in_ = false;
     bool closed_ = false;

@@ -67,7 +67,7 @@ net::awaitable<Result<OpenedStream>> await_stream(net::Worker& worker, net::Uniq
     if (!ok) co_return pass(ok.error());
     wire::Nonce nonce{};
     std::copy_n(head.begin(), wire::nonce_size, nonce.begin());
-    auto keys = tls::derive_stream_keys(job.ticket.key, job.ticket.number, preface.nonce, nonce);
+    auto keys = tls::derive_stream_keys(job.cipher, job.ticket.key, job.ticket.number, preface.nonce, nonce);
     auto records = net::make_record_layers(worker, std::move(keys.to_server), std::move(keys.to_client));
     Bytes record(head.begin() + wire::nonce_size, head.end());
     const auto size = tls::RecordOpener::record_size(record);
@@ -92,6 +92,7 @@ Status send_answer(OpenedStream& stream, const wire::StreamAnswer& answer) {
     Bytes record(plain.size() + tls::record_overhead);
     const auto sealed = stream.records.sealer.seal(tls::RecordType::application_data, plain, record);
     if (!sealed) return pass(sealed.error());
+    record.resize(*sealed);
     if (!send_at_once(stream.fd.get(), record)) return fail_errno(errno, "the data connection broke");
     return {};
 }

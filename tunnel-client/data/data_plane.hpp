@@ -24,6 +24,7 @@ struct DataJob {
     net::tcp::endpoint server;  // the address that the control connection reached
     SessionId session;
     tls::TicketKey ticket;
+    Cipher cipher;
     net::Liveness liveness;
     // On the worker: the data connection could not be opened, or ended before a visitor came. Only the server
     // knows whether it has seen the ticket.

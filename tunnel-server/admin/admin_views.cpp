@@ -107,6 +107,7 @@ void fill(proto::SessionInfo& out, const Session& session, const MappingTable& m
     out.set_since(unix_seconds(session.since()));
     out.set_mappings(count);
     out.set_visitors(visitors_of(mappings, mine));
+    if (session.logged_in()) out.set_cipher(std::string(to_string(session.tickets()->cipher())));
     if (const auto round_trip = session.round_trip())
         out.set_round_trip_us(static_cast<std::uint32_t>(std::max<std::int64_t>(1, round_trip->count())));
 }

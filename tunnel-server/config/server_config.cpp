@@ -89,6 +89,7 @@ void read_all(Document& document, const ServerPaths& paths, ServerConfig& out) {
     config::read_kernel_tls(root, out.kernel_tls);
     config::read_duration(root, "grace", out.grace, Millis(0), longest_grace);
     config::read_duration(root, "drain", out.drain, Millis(0), longest_drain);
+    root.read("cipher", out.cipher, parse_cipher_setting);
     config::read_heartbeat(root, out.heartbeat);
     read_tls(root, paths, out.tls);
     Table store = root.table("store");

@@ -10,6 +10,7 @@
 #include "common/config/problem.hpp"
 #include "common/config/sections.hpp"
 #include "common/core/address.hpp"
+#include "common/core/cipher.hpp"
 #include "common/core/clock.hpp"
 #include "common/mapping/unix_path.hpp"
 
@@ -60,6 +61,7 @@ struct ServerConfig {
     Millis grace =
         Seconds(15);  // listeners stay open that long after their session's control connection drops
     Millis drain = Seconds(30);  // running visitors may finish that long after SIGTERM
+    CipherSetting cipher;        // of data connections; nothing: whatever suits both ends
     config::HeartbeatOptions heartbeat;
     TlsOptions tls;
     StoreOptions store;

@@ -37,6 +37,10 @@ grace = "15s"
 # How long running visitors may finish after SIGTERM.
 drain = "30s"
 
+# Cipher of the data connections of sessions that begin from now on: "aes-128-gcm" or "chacha20-poly1305", and no
+# other; "auto": AES where the CPUs of both ends have instructions for it, else ChaCha20.
+cipher = "auto"
+
 [heartbeat]
 # How often both ends send a sign of life, and after how long without one a session ends (at least twice
 # the interval).

@@ -99,7 +99,7 @@ void Pairing::data_connection(net::UniqueFd fd, const wire::PrefaceBytes& bytes,
     const auto& seat = tickets->seat();
     notice(PoolNotice::Kind::arrived, seat, preface->session,
            tickets->waiting > 0 ? Urgency::now : Urgency::soon);
-    if (!pool_.add(seat, {std::move(fd), std::move(*key), *preface}))
+    if (!pool_.add(seat, {std::move(fd), std::move(*key), *preface, tickets->cipher()}))
         notice(PoolNotice::Kind::lost, seat, preface->session, Urgency::now);
 }
 

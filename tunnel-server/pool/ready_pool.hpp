@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include "common/core/cipher.hpp"
 #include "common/core/clock.hpp"
 #include "common/core/ids.hpp"
 #include "common/core/secret.hpp"
@@ -24,6 +25,7 @@ struct ReadyConnection {
     net::UniqueFd fd;
     Secret ticket_key;
     wire::Preface preface;
+    Cipher cipher;
 };
 
 class ReadyPool {

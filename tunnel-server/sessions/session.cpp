@@ -65,12 +65,13 @@ void Session::log_in(const wire::Login& login) {
     software_ = login.software;
     id_ = SessionId{random_u64()};
     // The session stands in its seat from here on and may be asked to dial.
-    if (auto refusal = events_.on_login(*this, login, *binding)) return channel_.close(*refusal);
-    tickets_ = std::make_shared<SessionTickets>(seat_, *data_key);
+    const auto cipher = events_.on_login(*this, login, *binding);
+    if (!cipher) return channel_.close(cipher.error());
+    tickets_ = std::make_shared<SessionTickets>(seat_, *data_key, *cipher);
     events_.on_logged_in(*this);
     place_.leave();
     channel_.send(wire::LoginAccepted{id_, public_host_, fmt::format("tunnel-server {}", version),
-                                      known_option_names()});
+                                      known_option_names(), *cipher});
 }
 
 }  // namespace tunnel::server

@@ -19,9 +19,10 @@ class Session;
 // What a session tells its table. All on the control thread, from within run().
 class SessionEvents {
   public:
-    // Decides over a login. An empty result: accepted, the session stands in its seat.
-    virtual std::optional<wire::Goodbye> on_login(Session& session, const wire::Login& login,
-                                                  const Secret& binding) = 0;
+    // Decides over a login. Accepted: the session stands in its seat, and its data connections have this
+    // cipher.
+    virtual tl::expected<Cipher, wire::Goodbye> on_login(Session& session, const wire::Login& login,
+                                                         const Secret& binding) = 0;
     // Right after an accepted on_login: its tickets are there.
     virtual void on_logged_in(Session& session) = 0;
     virtual void on_declare(Session& session, const wire::Declare& declare) = 0;
@@ -58,7 +59,7 @@ class Session {
     bool leaving() const { return leaving_; }
     std::optional<std::chrono::microseconds> round_trip() const { return channel_.round_trip(); }
     // Once it is logged in.
-    const std::shared_ptr<SessionTickets>& tickets() { return tickets_; }
+    const std::shared_ptr<SessionTickets>& tickets() const { return tickets_; }
     void set_times(wire::HeartbeatTimes times) { channel_.set_times(times); }
 
   private:

@@ -44,17 +44,17 @@ net::awaitable<void> SessionTable::serve(NewControl control) {
     ended(session, reason);
 }
 
-wire::Goodbye SessionTable::refuse_login(const Session& session, const Error& error,
-                                         const std::string& reason_for_log) {
+tl::unexpected<wire::Goodbye> SessionTable::refuse_login(const Session& session, const Error& error,
+                                                         const std::string& reason_for_log) {
     ++refused_logins_;
     log_.warn(
         "login refused",
         {{"client", session.seat().client}, {"address", session.address()}, {"reason", reason_for_log}});
-    return {Code::refused, error.message};
+    return tl::unexpected(wire::Goodbye{Code::refused, error.message});
 }
 
-std::optional<wire::Goodbye> SessionTable::on_login(Session& session, const wire::Login& login,
-                                                    const Secret& binding) {
+tl::expected<Cipher, wire::Goodbye> SessionTable::on_login(Session& session, const wire::Login& login,
+                                                           const Secret& binding) {
     std::string reason;
     if (auto ok = clients_.check_login(login.client, login.proof, binding, std::chrono::system_clock::now(),
                                        reason);
@@ -64,22 +64,25 @@ std::optional<wire::Goodbye> SessionTable::on_login(Session& session, const wire
         if (auto ok = check_name("slot", login.slot); !ok)
             return refuse_login(session, ok.error(), "bad slot name");
     }
+    const auto cipher = choose_cipher(login.ciphers, settings_.cipher, cpu_has_aes());
+    if (!cipher) return refuse_login(session, cipher.error(), "no cipher in common");
     const auto found = seats_.find(session.seat());
     if (found == seats_.end()) {
         std::size_t seats = 0;
         for (const auto& [key, seat] : seats_) seats += key.client == login.client ? 1 : 0;
         if (seats >= max_seats_per_client)
-            return wire::Goodbye{
-                Code::overloaded,
-                fmt::format("the client \"{}\" has {} sessions already: end one first", login.client, seats)};
+            return tl::unexpected(wire::Goodbye{
+                Code::overloaded, fmt::format("the client \"{}\" has {} sessions already: end one first",
+                                              login.client, seats)});
     }
     auto& seat =
         seats_.try_emplace(session.seat(), SeatPool(settings_.pool, pairings_.workers())).first->second;
     if (seat.session != nullptr) {
         const bool same = seat.session->instance() == session.instance();
         if (!same && !login.takeover)
-            return wire::Goodbye{Code::occupied, fmt::format("\"{}\" is connected from {}", login.client,
-                                                             seat.session->address())};
+            return tl::unexpected(wire::Goodbye{
+                Code::occupied,
+                fmt::format("\"{}\" is connected from {}", login.client, seat.session->address())});
         Session& old = *seat.session;
         leave_seat(old);
         log_.info("session taken over",
@@ -95,8 +98,9 @@ std::optional<wire::Goodbye> SessionTable::on_login(Session& session, const wire
     log_.info("session opened", {{"client", login.client},
                                  {"slot", login.slot},
                                  {"address", session.address()},
-                                 {"software", login.software}});
-    return std::nullopt;
+                                 {"software", login.software},
+                                 {"cipher", to_string(*cipher)}});
+    return *cipher;
 }
 
 void SessionTable::on_logged_in(Session& session) {

@@ -29,6 +29,7 @@ struct SessionSettings {
     PoolSize::Limits pool;                // of one seat
     std::size_t ready_in_all = 4096;      // data connections ahead of need
     std::string public_host;
+    CipherSetting cipher;  // of data connections of sessions that begin from now on
 };
 
 class SessionTable final : public SessionEvents, public PairingEvents {
@@ -63,8 +64,8 @@ class SessionTable final : public SessionEvents, public PairingEvents {
     net::awaitable<void> shut_down();
 
     // SessionEvents
-    std::optional<wire::Goodbye> on_login(Session& session, const wire::Login& login,
-                                          const Secret& binding) override;
+    tl::expected<Cipher, wire::Goodbye> on_login(Session& session, const wire::Login& login,
+                                                 const Secret& binding) override;
     void on_logged_in(Session& session) override;
     void on_declare(Session& session, const wire::Declare& declare) override;
     void on_objection(Session& session, const wire::MappingObjection& objection) override;
@@ -109,7 +110,8 @@ class SessionTable final : public SessionEvents, public PairingEvents {
     void refuse(Waiting waiting, const std::string& reason);
     void drop_broken(Seat& seat);
     void sweep(const SeatKey& key, Seat& seat, TimePoint now);
-    wire::Goodbye refuse_login(const Session& session, const Error& error, const std::string& reason_for_log);
+    tl::unexpected<wire::Goodbye> refuse_login(const Session& session, const Error& error,
+                                               const std::string& reason_for_log);
 
     asio::any_io_executor executor_;
     Log log_;

@@ -15,9 +15,11 @@ namespace tunnel::server {
 // One session's tickets, shared by the control thread, which issues them, and the workers, which redeem them.
 class SessionTickets {
   public:
-    SessionTickets(SeatKey seat, const Secret& session_data_key)
-        : seat_(std::move(seat)), book_(session_data_key) {}
+    SessionTickets(SeatKey seat, const Secret& session_data_key, Cipher cipher)
+        : seat_(std::move(seat)), cipher_(cipher), book_(session_data_key) {}
     const SeatKey& seat() const { return seat_; }
+    // Of the session's data connections.
+    Cipher cipher() const { return cipher_; }
 
     // As TicketBook has them.
     wire::Dial issue(std::uint32_t count, TimePoint now);
@@ -31,6 +33,7 @@ class SessionTickets {
 
   private:
     const SeatKey seat_;
+    const Cipher cipher_;
     std::mutex mutex_;
     TicketBook book_;
 };

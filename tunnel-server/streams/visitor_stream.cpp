@@ -52,7 +52,8 @@ wire::StreamOpen stream_open(const Assignment& assignment) {
 Result<Heads> make_heads(net::Worker& worker, const ReadyConnection& data, const wire::StreamOpen& stream) {
     wire::Nonce nonce;
     fill_random(nonce);
-    auto keys = tls::derive_stream_keys(data.ticket_key, data.preface.ticket, data.preface.nonce, nonce);
+    auto keys =
+        tls::derive_stream_keys(data.cipher, data.ticket_key, data.preface.ticket, data.preface.nonce, nonce);
     Heads heads{Bytes(nonce.begin(), nonce.end()),
                 net::make_record_layers(worker, std::move(keys.to_client), std::move(keys.to_server))};
     const auto open = wire::encode(stream);
@@ -60,6 +61,7 @@ Result<Heads> make_heads(net::Worker& worker, const ReadyConnection& data, const
     const auto sealed = heads.records.sealer.seal(tls::RecordType::application_data, open,
                                                   MutableBytes(heads.opening).subspan(wire::nonce_size));
     if (!sealed) return pass(sealed.error());
+    heads.opening.resize(wire::nonce_size + *sealed);
     return heads;
 }
 

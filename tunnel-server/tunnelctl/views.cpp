@@ -187,6 +187,7 @@ Columns<proto::SessionInfo> session_columns() {
         number_column("MAPPINGS", "mappings", &Row::mappings),
         number_column("VISITORS", "visitors", &Row::visitors),
         number_column("READY", "ready", &Row::ready),
+        text_column("CIPHER", "cipher", &Row::cipher),
         number_column("ROUND TRIP", "round_trip_us", &Row::round_trip_us),
     };
     columns.back().text = [](const Row& row, WallTime) {

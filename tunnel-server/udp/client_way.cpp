@@ -147,7 +147,8 @@ Status ClientWay::open(std::size_t lane, ReadyConnection connection) {
     wire::Nonce nonce;
     fill_random(nonce);
     const auto& preface = connection.preface;
-    const auto heads = tls::derive_stream_keys(connection.ticket_key, preface.ticket, preface.nonce, nonce);
+    const auto heads = tls::derive_stream_keys(connection.cipher, connection.ticket_key, preface.ticket,
+                                               preface.nonce, nonce);
     const auto keys = tls::derive_carrier_keys(connection.ticket_key, preface.ticket, preface.nonce, nonce);
     const bool offers =
         lane == 0 && packets_wanted() && worker_.takes_packets() && !(link_ && link_->usable());

@@ -26,6 +26,7 @@ class TlsPeer {
     void send(BytesView plain);
     void send_hello(wire::Versions versions = wire::our_versions);
     void send_message(const wire::ControlMessage& message);
+    // As clients do that know AES-128-GCM only.
     void log_in(const std::string& link, const std::string& slot = "");
     // What the other end says from now on, until the connection ends or `enough` returns true.
     struct Said {

@@ -13,8 +13,8 @@ namespace {
 
 tls::StreamKeys stream_keys() {
     const Bytes ticket(32, 0x42);
-    return tls::derive_stream_keys(Secret(BytesView(ticket)), TicketNumber{7}, tls::StreamNonce{1},
-                                   tls::StreamNonce{2});
+    return tls::derive_stream_keys(Cipher::aes_128_gcm, Secret(BytesView(ticket)), TicketNumber{7},
+                                   tls::StreamNonce{1}, tls::StreamNonce{2});
 }
 
 }  // namespace

@@ -9,15 +9,6 @@
 namespace tunnel::tls {
 namespace {
 
-using Key = std::array<Byte, aead_key_size>;
-
-Key key_number(std::size_t number) {
-    Key key{};
-    key[0] = static_cast<Byte>(number);
-    key[1] = static_cast<Byte>(number >> 8);
-    return key;
-}
-
 Bytes seal(Aead& aead, BytesView text) {
     constexpr std::array<Byte, aead_nonce_size> nonce{};
     Bytes out(text.size() + aead_tag_size);
@@ -25,47 +16,77 @@ Bytes seal(Aead& aead, BytesView text) {
     return out;
 }
 
-class AeadCacheTest : public testing::TestWithParam<AeadBackend> {
+class AeadCacheTest : public testing::TestWithParam<test::Kind> {
   protected:
     void SetUp() override {
-        if (!AeadFactory::of(GetParam())) GTEST_SKIP() << "this build has no " << to_string(GetParam());
+        if (!GetParam().available()) GTEST_SKIP() << "this build has no " << GetParam();
     }
-    AeadFactory factory = AeadFactory::of(GetParam()).value_or(AeadFactory::best());
+    static Bytes key_number(std::size_t number, Cipher cipher = GetParam().cipher) {
+        Bytes key(aead_key_size(cipher));
+        key[0] = static_cast<Byte>(number);
+        key[1] = static_cast<Byte>(number >> 8);
+        return key;
+    }
+    std::unique_ptr<Aead> lend(std::size_t number) {
+        return cache.make(GetParam().cipher, key_number(number));
+    }
+    std::unique_ptr<Aead> alone(std::size_t number) {
+        return factory.make(GetParam().cipher, key_number(number));
+    }
+
+    AeadFactory factory = AeadFactory::of(GetParam().backend).value_or(AeadFactory::best());
     AeadCache cache{factory};
 };
-INSTANTIATE_TEST_SUITE_P(Backends, AeadCacheTest, test::both_backends(), test::backend_name);
+INSTANTIATE_TEST_SUITE_P(Kinds, AeadCacheTest, test::every_kind(), test::kind_name);
 
 TEST_P(AeadCacheTest, ManyKeysInTurnEachSealAsTheyWouldAlone) {
     constexpr std::size_t count = 300;  // more than there are places
     std::vector<std::unique_ptr<Aead>> lent;
-    for (std::size_t i = 0; i < count; ++i) lent.push_back(cache.make(key_number(i)));
+    for (std::size_t i = 0; i < count; ++i) lent.push_back(lend(i));
     const auto text = view_of("the same for all");
     for (int round = 0; round < 3; ++round) {
         for (std::size_t i = 0; i < count; ++i)
-            EXPECT_EQ(seal(*lent[i], text), seal(*factory.make(key_number(i)), text)) << "key " << i;
+            EXPECT_EQ(seal(*lent[i], text), seal(*alone(i), text)) << "key " << i;
     }
 }
 
 TEST_P(AeadCacheTest, WhatOneSealsAnotherOfTheSameKeyOpens) {
-    const auto sealer = cache.make(key_number(1));
-    const auto opener = cache.make(key_number(1));
+    const auto sealer = lend(1);
+    const auto opener = lend(1);
     const auto sealed = seal(*sealer, view_of("hello"));
     constexpr std::array<Byte, aead_nonce_size> nonce{};
     Bytes out(5);
     EXPECT_TRUE(opener->open(nonce, {}, sealed, out));
     EXPECT_EQ(text_of(out), "hello");
-    EXPECT_FALSE(cache.make(key_number(2))->open(nonce, {}, sealed, out));
+    EXPECT_FALSE(lend(2)->open(nonce, {}, sealed, out));
 }
 
 TEST_P(AeadCacheTest, AKeyThatIsGoneLeavesTheOthersAlone) {
-    auto first = cache.make(key_number(1));
-    auto second = cache.make(key_number(2));
+    auto first = lend(1);
+    auto second = lend(2);
     const auto before = seal(*second, view_of("x"));
     (void)seal(*first, view_of("x"));
     first.reset();
     EXPECT_EQ(seal(*second, view_of("x")), before);
     second->rekey(key_number(3));
-    EXPECT_EQ(seal(*second, view_of("x")), seal(*factory.make(key_number(3)), view_of("x")));
+    EXPECT_EQ(seal(*second, view_of("x")), seal(*alone(3), view_of("x")));
+}
+
+// Connections of both kinds run on one worker.
+TEST_P(AeadCacheTest, CiphersTakeEachOthersPlaces) {
+    constexpr std::size_t count = 300;
+    std::vector<std::unique_ptr<Aead>> lent;
+    const auto cipher_of = [](std::size_t i) {
+        return i % 3 == 0 ? Cipher::aes_128_gcm : Cipher::chacha20_poly1305;
+    };
+    for (std::size_t i = 0; i < count; ++i)
+        lent.push_back(cache.make(cipher_of(i), key_number(i, cipher_of(i))));
+    for (int round = 0; round < 2; ++round) {
+        for (std::size_t i = 0; i < count; ++i)
+            EXPECT_EQ(seal(*lent[i], view_of("text")),
+                      seal(*factory.make(cipher_of(i), key_number(i, cipher_of(i))), view_of("text")))
+                << "key " << i;
+    }
 }
 
 TEST(AeadCache, GoesOverToTheBestBackendOnceItIsWorthLoading) {

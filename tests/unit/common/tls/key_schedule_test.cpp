@@ -15,6 +15,9 @@ using test::counting;
 Secret data_key() {
     return Secret(BytesView(counting(session_data_key_size)));
 }
+Bytes bytes_of(BytesView view) {
+    return {view.begin(), view.end()};
+}
 StreamNonce nonce(Byte first) {
     StreamNonce out;
     for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<Byte>(first + i);
@@ -43,24 +46,37 @@ TEST(KeySchedule, PrefaceMacFixedVector) {
 
 TEST(KeySchedule, StreamKeysFixedVector) {
     const TicketKey ticket = KeyChain(data_key()).next();
-    const StreamKeys keys = derive_stream_keys(ticket.key, ticket.number, nonce(0x10), nonce(0xa0));
-    EXPECT_EQ(hex_encode(keys.to_client.key), "97d9cad9cb41cc1716d0bfef511bc81b");
-    EXPECT_EQ(hex_encode(keys.to_client.salt), "98d8a15f");
-    EXPECT_EQ(hex_encode(keys.to_server.key), "119c507d6a1c50eff0be49212933d267");
-    EXPECT_EQ(hex_encode(keys.to_server.salt), "af86b66f");
+    const StreamKeys keys =
+        derive_stream_keys(Cipher::aes_128_gcm, ticket.key, ticket.number, nonce(0x10), nonce(0xa0));
+    EXPECT_EQ(hex_encode(keys.to_client.key()), "97d9cad9cb41cc1716d0bfef511bc81b");
+    EXPECT_EQ(hex_encode(keys.to_client.iv()), "98d8a15f");
+    EXPECT_EQ(hex_encode(keys.to_server.key()), "119c507d6a1c50eff0be49212933d267");
+    EXPECT_EQ(hex_encode(keys.to_server.iv()), "af86b66f");
+}
+
+TEST(KeySchedule, StreamKeysOfChaChaFixedVector) {
+    const TicketKey ticket = KeyChain(data_key()).next();
+    const StreamKeys keys =
+        derive_stream_keys(Cipher::chacha20_poly1305, ticket.key, ticket.number, nonce(0x10), nonce(0xa0));
+    EXPECT_EQ(hex_encode(keys.to_client.key()),
+              "9726594057d814aa0127db657867cde1e6074b9e07310315e0bd12f19dabac6a");
+    EXPECT_EQ(hex_encode(keys.to_client.iv()), "6204dcef7a4038647a751896");
+    EXPECT_EQ(hex_encode(keys.to_server.key()),
+              "4badcb4c81457b43174532f01ac9c9f38f29f5fdd8266ff30a5783a1e147772b");
+    EXPECT_EQ(hex_encode(keys.to_server.iv()), "5ef17aff859c9ee4c48427c3");
 }
 
 TEST(KeySchedule, CarrierKeysFixedVector) {
     const TicketKey ticket = KeyChain(data_key()).next();
     const CarrierKeys keys = derive_carrier_keys(ticket.key, ticket.number, nonce(0x10), nonce(0xa0));
-    EXPECT_EQ(hex_encode(keys.frames.to_client.key), "01080e2fdcedbf78e727b61feb2bedef");
-    EXPECT_EQ(hex_encode(keys.frames.to_client.salt), "ac7838d1");
-    EXPECT_EQ(hex_encode(keys.frames.to_server.key), "8ea1c2676bec655d5dcbe047a2936973");
-    EXPECT_EQ(hex_encode(keys.frames.to_server.salt), "1c9795f6");
-    EXPECT_EQ(hex_encode(keys.packets.to_client.key), "273be609468df08c496c8f809460da82");
-    EXPECT_EQ(hex_encode(keys.packets.to_client.salt), "f5851feb");
-    EXPECT_EQ(hex_encode(keys.packets.to_server.key), "5e4304d1b383af047f5040a11397f2bf");
-    EXPECT_EQ(hex_encode(keys.packets.to_server.salt), "3717f284");
+    EXPECT_EQ(hex_encode(keys.frames.to_client.key()), "01080e2fdcedbf78e727b61feb2bedef");
+    EXPECT_EQ(hex_encode(keys.frames.to_client.iv()), "ac7838d1");
+    EXPECT_EQ(hex_encode(keys.frames.to_server.key()), "8ea1c2676bec655d5dcbe047a2936973");
+    EXPECT_EQ(hex_encode(keys.frames.to_server.iv()), "1c9795f6");
+    EXPECT_EQ(hex_encode(keys.packets.to_client.key()), "273be609468df08c496c8f809460da82");
+    EXPECT_EQ(hex_encode(keys.packets.to_client.iv()), "f5851feb");
+    EXPECT_EQ(hex_encode(keys.packets.to_server.key()), "5e4304d1b383af047f5040a11397f2bf");
+    EXPECT_EQ(hex_encode(keys.packets.to_server.iv()), "3717f284");
 }
 
 TEST(KeySchedule, BothEndsDeriveTheSameAndNoKeyRepeats) {
@@ -101,26 +117,34 @@ TEST(KeySchedule, PrefaceMacCoversEveryByteAndTheKey) {
 TEST(KeySchedule, EveryInputChangesBothDirections) {
     const Secret key = Secret::random(32);
     const auto all = [](const StreamKeys& keys) {
-        return std::set<std::array<Byte, 16>>{keys.to_client.key, keys.to_server.key};
+        return std::set<Bytes>{bytes_of(keys.to_client.key()), bytes_of(keys.to_server.key())};
     };
-    std::set<std::array<Byte, 16>> seen;
-    seen.merge(all(derive_stream_keys(key, TicketNumber{1}, nonce(1), nonce(2))));
-    seen.merge(all(derive_stream_keys(key, TicketNumber{2}, nonce(1), nonce(2))));
-    seen.merge(all(derive_stream_keys(key, TicketNumber{1}, nonce(3), nonce(2))));
-    seen.merge(all(derive_stream_keys(key, TicketNumber{1}, nonce(1), nonce(3))));
-    seen.merge(all(derive_stream_keys(key, TicketNumber{1}, nonce(2), nonce(1))));
-    seen.merge(all(derive_stream_keys(Secret::random(32), TicketNumber{1}, nonce(1), nonce(2))));
-    EXPECT_EQ(seen.size(), 12u);
+    std::set<Bytes> seen;
+    seen.merge(all(derive_stream_keys(Cipher::aes_128_gcm, key, TicketNumber{1}, nonce(1), nonce(2))));
+    seen.merge(all(derive_stream_keys(Cipher::aes_128_gcm, key, TicketNumber{2}, nonce(1), nonce(2))));
+    seen.merge(all(derive_stream_keys(Cipher::aes_128_gcm, key, TicketNumber{1}, nonce(3), nonce(2))));
+    seen.merge(all(derive_stream_keys(Cipher::aes_128_gcm, key, TicketNumber{1}, nonce(1), nonce(3))));
+    seen.merge(all(derive_stream_keys(Cipher::aes_128_gcm, key, TicketNumber{1}, nonce(2), nonce(1))));
+    seen.merge(all(
+        derive_stream_keys(Cipher::aes_128_gcm, Secret::random(32), TicketNumber{1}, nonce(1), nonce(2))));
+    seen.merge(all(derive_stream_keys(Cipher::chacha20_poly1305, key, TicketNumber{1}, nonce(1), nonce(2))));
+    EXPECT_EQ(seen.size(), 14u);
+    // Nor is the one cipher's key the beginning of the other's.
+    std::set<Bytes> beginnings;
+    for (const auto& found : seen) beginnings.emplace(found.begin(), found.begin() + 16);
+    EXPECT_EQ(beginnings.size(), 14u);
 }
 
 TEST(KeySchedule, MovedFromKeysAreWiped) {
     static_assert(!std::is_copy_constructible_v<DirectionKeys>);
-    StreamKeys keys = derive_stream_keys(Secret::random(32), TicketNumber{1}, nonce(1), nonce(2));
-    const auto key = keys.to_client.key;
-    const DirectionKeys taken = std::move(keys.to_client);
-    EXPECT_EQ(taken.key, key);
-    EXPECT_EQ(keys.to_client.key, (std::array<Byte, 16>{}));
-    EXPECT_EQ(keys.to_client.salt, (std::array<Byte, 4>{}));
+    for (const auto cipher : {Cipher::aes_128_gcm, Cipher::chacha20_poly1305}) {
+        StreamKeys keys = derive_stream_keys(cipher, Secret::random(32), TicketNumber{1}, nonce(1), nonce(2));
+        const auto key = bytes_of(keys.to_client.key());
+        const DirectionKeys taken = std::move(keys.to_client);
+        EXPECT_EQ(bytes_of(taken.key()), key);
+        EXPECT_EQ(bytes_of(keys.to_client.key()), Bytes(aead_key_size(cipher)));
+        EXPECT_EQ(bytes_of(keys.to_client.iv()), Bytes(iv_size(cipher)));
+    }
 }
 
 }  // namespace

@@ -27,6 +27,11 @@ std::vector<FieldLimit> login_limits() {
         {"login.client", 512, [](M& m, std::size_t n) { m.mutable_login()->set_client(text_of_size(n)); }},
         {"login.slot", 512, [](M& m, std::size_t n) { m.mutable_login()->set_slot(text_of_size(n)); }},
         {"login.proof", 32, [](M& m, std::size_t n) { m.mutable_login()->set_proof(text_of_size(n)); }},
+        {"login.ciphers", 32,
+         [](M& m, std::size_t n) {
+             m.mutable_login()->clear_ciphers();
+             for (std::size_t i = 0; i < n; ++i) m.mutable_login()->add_ciphers(proto::CIPHER_AES_128_GCM);
+         }},
         {"login.software", 512,
          [](M& m, std::size_t n) { m.mutable_login()->set_software(text_of_size(n)); }},
         {"login_accepted.public_host", 512,
@@ -196,7 +201,13 @@ TEST(ControlMessageLimits, TheLargestHonestMessagesFitTheirFrame) {
         {text_of_size(63), MappingSource::admin, text_of_size(max_service), 65535, text_of_size(260), true,
          "listening", "not_allowed", text_of_size(300), "unix", text_of_size(max_text)});
     EXPECT_LE(encode(states).size(), max_frame_to_client);
-    Login login{text_of_size(63), text_of_size(63), ~0ULL, Bytes(proof_size), true, text_of_size(100)};
+    Login login{text_of_size(63),
+                text_of_size(63),
+                ~0ULL,
+                Bytes(proof_size),
+                true,
+                text_of_size(100),
+                std::vector<Cipher>(max_ciphers, Cipher::chacha20_poly1305)};
     EXPECT_LE(encode(login).size(), max_frame_before_login);
     EXPECT_LE(encode(Goodbye{Goodbye::Code::overloaded, text_of_size(max_sentence)}).size(),
               max_frame_before_login);

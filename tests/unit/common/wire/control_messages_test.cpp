@@ -42,6 +42,36 @@ TEST(ControlMessages, EmptyMessagesKeepTheirKind) {
     }
 }
 
+// What ends that know AES-128-GCM only send, and what they make of the rest is their protobuf's business.
+TEST(ControlMessages, EndsThatSayNothingOfCiphersMeanAes) {
+    proto::ControlMessage old;
+    old.mutable_login()->set_client("home");
+    auto login = decode(view_of(old.SerializeAsString()));
+    ASSERT_TRUE(login);
+    EXPECT_TRUE(std::get<Login>(*login).ciphers.empty());
+    old.mutable_login_accepted()->set_session(7);
+    auto accepted = decode(view_of(old.SerializeAsString()));
+    ASSERT_TRUE(accepted);
+    EXPECT_EQ(std::get<LoginAccepted>(*accepted).cipher, Cipher::aes_128_gcm);
+}
+
+TEST(ControlMessages, CiphersOfLaterVersionsAreLeftOut) {
+    constexpr auto later = static_cast<proto::Cipher>(77);
+    proto::ControlMessage message;
+    auto& login = *message.mutable_login();
+    login.add_ciphers(later);
+    EXPECT_EQ(decode(view_of(message.SerializeAsString())).error().code, Errc::protocol);
+    login.add_ciphers(proto::CIPHER_CHACHA20_POLY1305);
+    const auto read = decode(view_of(message.SerializeAsString()));
+    ASSERT_TRUE(read);
+    EXPECT_EQ(std::get<Login>(*read).ciphers, std::vector<Cipher>{Cipher::chacha20_poly1305});
+    while (static_cast<std::size_t>(login.ciphers_size()) <= max_ciphers) login.add_ciphers(later);
+    EXPECT_EQ(decode(view_of(message.SerializeAsString())).error().code, Errc::protocol);
+    // A server has no business to choose one.
+    message.mutable_login_accepted()->set_cipher(later);
+    EXPECT_EQ(decode(view_of(message.SerializeAsString())).error().code, Errc::protocol);
+}
+
 TEST(ControlMessages, EveryGoodbyeCodeHasTheValueOfTheProto) {
     const std::vector<std::pair<Goodbye::Code, proto::Goodbye::Code>> codes{
         {Goodbye::Code::unspecified, proto::Goodbye::CODE_UNSPECIFIED},

@@ -25,6 +25,16 @@ MappingState random_state(SeededRandom& random) {
             random.text(max_text)};
 }
 
+Cipher random_cipher(SeededRandom& random) {
+    return random.coin() ? Cipher::aes_128_gcm : Cipher::chacha20_poly1305;
+}
+
+std::vector<Cipher> random_ciphers(SeededRandom& random) {
+    std::vector<Cipher> out(random.below(max_ciphers + 1));
+    for (auto& cipher : out) cipher = random_cipher(random);
+    return out;
+}
+
 // Mostly few, now and then as many as are allowed.
 std::size_t random_count(std::size_t maximum, SeededRandom& random) {
     return random.below(50) == 0 ? maximum : random.below(10);
@@ -51,10 +61,12 @@ ControlMessage random_message(std::size_t kind, SeededRandom& random) {
         case 0:
             return Login{random.text(max_text), random.text(max_text),
                          random.number(),       random.bytes(random.below(proof_size + 1)),
-                         random.coin(),         random.text(max_text)};
+                         random.coin(),         random.text(max_text),
+                         random_ciphers(random)};
         case 1:
             return LoginAccepted{SessionId{random.number()}, random.text(max_text), random.text(max_text),
-                                 std::vector<std::string>(random.below(20), random.text(max_text))};
+                                 std::vector<std::string>(random.below(20), random.text(max_text)),
+                                 random_cipher(random)};
         case 2:
             return random_declare(random);
         case 3:
@@ -77,7 +89,13 @@ ControlMessage random_message(std::size_t kind, SeededRandom& random) {
 
 std::vector<ControlMessage> one_of_each() {
     return {
-        Login{"home", "", 7, Bytes(proof_size, 0x5a), true, "tunnel-client 1.0.0"},
+        Login{"home",
+              "",
+              7,
+              Bytes(proof_size, 0x5a),
+              true,
+              "tunnel-client 1.0.0",
+              {Cipher::aes_128_gcm, Cipher::chacha20_poly1305}},
         LoginAccepted{SessionId{42}, "vps.example.com", "tunnel-server 1.0.0"},
         Declare{{{"ssh", 2222, "127.0.0.1:22", true, 0}}},
         MappingStates{{{"ssh", MappingSource::client, "127.0.0.1:22", 2222, "vps.example.com:2222", true,

@@ -46,6 +46,7 @@ TEST(ClientConfig, DefaultsStandInTheStruct) {
     EXPECT_EQ(config.workers, 0U);
     EXPECT_EQ(config.drain, Seconds(30));
     EXPECT_EQ(config.dial_timeout, Seconds(10));
+    EXPECT_FALSE(config.cipher);
     EXPECT_EQ(config.heartbeat, config::HeartbeatOptions{});
     EXPECT_EQ(config.log, config::LogOptions{});
     EXPECT_THAT(config.mappings, IsEmpty());
@@ -59,6 +60,7 @@ allow = ["192.168.1.0/24:80", "nas.lan"]
 workers = 2
 drain = "5s"
 dial_timeout = "500ms"
+cipher = "chacha20-poly1305"
 [heartbeat]
 interval = "1s"
 timeout = "2s"
@@ -80,6 +82,7 @@ to = "8080"
     EXPECT_EQ(config.workers, 2U);
     EXPECT_EQ(config.drain, Seconds(5));
     EXPECT_EQ(config.dial_timeout, Millis(500));
+    EXPECT_EQ(config.cipher, Cipher::chacha20_poly1305);
     EXPECT_EQ(config.heartbeat, (config::HeartbeatOptions{Seconds(1), Seconds(2)}));
     EXPECT_EQ(config.log, (config::LogOptions{LogLevel::warn, LogFormat::json}));
     EXPECT_THAT(config.mappings, SizeIs(2));
@@ -117,6 +120,11 @@ TEST(ClientConfig, ReportsEveryProblemAtOnceInTheOrderOfTheFile) {
                     HasSubstr("c.toml:11:1: this mapping has no name"),
                     HasSubstr("c.toml:11:1: this mapping has no service"),
                     HasSubstr("c.toml:12:1: unknown key \"port\" in [mapping]")));
+}
+
+TEST(ClientConfig, ACipherThatIsNoneIsReported) {
+    EXPECT_THAT(problems(link_line + "cipher = \"rot13\"\n"),
+                ElementsAre(HasSubstr("c.toml:2:10: cipher: \"rot13\" is not a cipher: write auto,")));
 }
 
 TEST(ClientConfig, DuplicatesAreReportedAtTheSecond) {

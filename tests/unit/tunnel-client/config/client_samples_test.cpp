@@ -41,19 +41,20 @@ TEST(Samples, ClientTomlHasEveryKeyAndTheDefaults) {
     EXPECT_EQ(config->kernel_tls, defaults.kernel_tls);
     EXPECT_EQ(config->drain, defaults.drain);
     EXPECT_EQ(config->dial_timeout, defaults.dial_timeout);
+    EXPECT_EQ(config->cipher, defaults.cipher);
     EXPECT_EQ(config->heartbeat, defaults.heartbeat);
     EXPECT_EQ(config->log, defaults.log);
     EXPECT_THAT(config->warnings, testing::IsEmpty());
 }
 
 TEST(Keys, AreTheOnesOfTheDocumentation) {
-    EXPECT_THAT(client_config_keys(),
-                testing::ElementsAre("allow", "ca_file", "dial_timeout", "drain", "heartbeat.interval",
-                                     "heartbeat.timeout", "kernel_tls", "link", "log.format", "log.level",
-                                     "mapping.encrypt", "mapping.flow_timeout", "mapping.idle_timeout",
-                                     "mapping.keepalive", "mapping.lifetime", "mapping.name", "mapping.tcp",
-                                     "mapping.to", "mapping.transport", "mapping.udp", "mapping.unix",
-                                     "workers"));
+    EXPECT_THAT(
+        client_config_keys(),
+        testing::ElementsAre("allow", "ca_file", "cipher", "dial_timeout", "drain", "heartbeat.interval",
+                             "heartbeat.timeout", "kernel_tls", "link", "log.format", "log.level",
+                             "mapping.encrypt", "mapping.flow_timeout", "mapping.idle_timeout",
+                             "mapping.keepalive", "mapping.lifetime", "mapping.name", "mapping.tcp",
+                             "mapping.to", "mapping.transport", "mapping.udp", "mapping.unix", "workers"));
 }
 
 }  // namespace

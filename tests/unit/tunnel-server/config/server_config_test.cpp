@@ -56,6 +56,7 @@ allow_unix = ["/run/tunnel/*", "/run/web.sock"]
 workers = 3
 grace = "0s"
 drain = "2m"
+cipher = "aes-128-gcm"
 [heartbeat]
 interval = "1s"
 timeout = "5s"
@@ -86,6 +87,7 @@ format = "json"
     wanted.workers = 3;
     wanted.grace = Millis(0);
     wanted.drain = Seconds(120);
+    wanted.cipher = Cipher::aes_128_gcm;
     wanted.heartbeat = {Seconds(1), Seconds(5)};
     wanted.tls = {"/etc/t/keys/c.pem", "/srv/k.pem", LinkTrust::ca};
     wanted.store = {"/etc/t/s.db"};
@@ -194,6 +196,7 @@ TEST(ServerConfig, TellsWhatAReloadCannotChange) {
     next.bind = {*parse_ip("127.0.0.1")};
     next.allow_ports = {{80, 80}};
     next.grace = next.drain = Seconds(1);
+    next.cipher = Cipher::chacha20_poly1305;
     next.heartbeat = {Seconds(1), Seconds(2)};
     next.tls.certificate = "x";
     next.limits = {1, 1, 1};

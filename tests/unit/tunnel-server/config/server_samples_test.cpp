@@ -69,8 +69,8 @@ TEST(Template, CarriesWhatInitWasTold) {
 TEST(Keys, AreTheOnesOfTheDocumentation) {
     EXPECT_THAT(server_config_keys(),
                 testing::ElementsAre(
-                    "admin.group", "admin.socket", "allow_ports", "allow_unix", "bind", "drain", "grace",
-                    "heartbeat.interval", "heartbeat.timeout", "kernel_tls", "limits.ready",
+                    "admin.group", "admin.socket", "allow_ports", "allow_unix", "bind", "cipher", "drain",
+                    "grace", "heartbeat.interval", "heartbeat.timeout", "kernel_tls", "limits.ready",
                     "limits.ready_per_client", "limits.unauthenticated", "limits.unauthenticated_per_address",
                     "limits.waiting_visitors", "listen", "log.format", "log.level", "public_host",
                     "store.path", "tls.certificate", "tls.key", "tls.link", "workers"));

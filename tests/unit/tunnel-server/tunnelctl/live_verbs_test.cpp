@@ -21,14 +21,15 @@ TEST_F(TunnelctlTest, SessionListAndClose) {
     session.set_mappings(2);
     session.set_visitors(1);
     session.set_ready(2);
+    session.set_cipher("aes-128-gcm");
     session.set_round_trip_us(12'345);
     auto outcome = run_against(answer, {"session", "list"});
     EXPECT_EQ(request.request_case(), AdminRequest::kSessionList);
     EXPECT_EQ(outcome.out,
               "CLIENT  SLOT  ADDRESS              SOFTWARE             SINCE  MAPPINGS  VISITORS  READY  "
-              "ROUND TRIP\n"
-              "home    1     [2001:db8::1]:51000  tunnel-client 1.0.0     2h         2         1      2     "
-              "12.3 ms\n");
+              "CIPHER       ROUND TRIP\n"
+              "home    1     [2001:db8::1]:51000  tunnel-client 1.0.0     2h         2         1      2  "
+              "aes-128-gcm     12.3 ms\n");
     outcome = run_against(answer, {"session", "list", "--json"});
     EXPECT_EQ(outcome.out, R"([
   {
@@ -40,6 +41,7 @@ TEST_F(TunnelctlTest, SessionListAndClose) {
     "mappings": 2,
     "visitors": 1,
     "ready": 2,
+    "cipher": "aes-128-gcm",
     "round_trip_us": 12345
   }
 ]
