@@ -65,6 +65,8 @@ constexpr std::string_view rest = R"(
 # name = "dns"
 # udp = 5353             # datagrams
 # to = "127.0.0.1:53"
+# transport = "auto"     # as datagrams where UDP passes between the ends, else by "stream"; or "datagram"
+# flow_timeout = "1m"    # a visitor whose datagrams cease for that long is forgotten
 )";
 
 // `prefix`, the link as a TOML text, `suffix`; without leaving the secret in memory that is not wiped.

@@ -38,7 +38,11 @@ TEST(Spec, AllElseIsAnOptionByItsName) {
 TEST(Spec, SurvivesTheWay) {
     for (const auto& mapping :
          {mapping_of({{"to", "22"}}), mapping_of({{"tcp", "192.0.2.1:0"}, {"to", "22"}}),
-          mapping_of({{"udp", "[::]:53-54"}, {"to", "nas.lan:53-54"}, {"idle_timeout", "2m"}}),
+          mapping_of({{"udp", "[::]:53-54"},
+                      {"to", "nas.lan:53-54"},
+                      {"flow_timeout", "2m"},
+                      {"transport", "stream"}}),
+          mapping_of({{"tcp", "0"}, {"to", "22"}, {"idle_timeout", "2m"}}),
           mapping_of({{"unix", "/run/web.sock"},
                       {"to", "unix:/run/x"},
                       {"keepalive", "0"},
