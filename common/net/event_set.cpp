@@ -20,14 +20,24 @@ int make_set() {
     return fd;
 }
 
+epoll_event event_for(EventSet::Handler& handler) {
+    epoll_event event{};
+    event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+    event.data.ptr = &handler;
+    return event;
+}
+
 }  // namespace
 
 EventSet::EventSet(asio::io_context& context) : context_(context), set_(context, make_set()) {}
 
+int EventSet::hand_over(int fd, Handler& handler) {
+    auto event = event_for(handler);
+    return ::epoll_ctl(set_.native_handle(), EPOLL_CTL_MOD, fd, &event) == 0 ? 0 : errno;
+}
+
 int EventSet::add(int fd, Handler& handler) {
-    epoll_event event{};
-    event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
-    event.data.ptr = &handler;
+    auto event = event_for(handler);
     if (::epoll_ctl(set_.native_handle(), EPOLL_CTL_ADD, fd, &event) != 0) return errno;
     ++size_;
     wait();
@@ -69,9 +79,11 @@ void EventSet::wait() {
 void EventSet::dispatch() {
     std::array<epoll_event, batch> events;
     const int count = ::epoll_wait(set_.native_handle(), events.data(), batch, 0);
+    telling_ = true;
     for (int i = 0; i < count; ++i)
         static_cast<Handler*>(events[static_cast<std::size_t>(i)].data.ptr)
             ->on_events(events[static_cast<std::size_t>(i)].events);
+    telling_ = false;
 }
 
 }  // namespace tunnel::net

@@ -14,8 +14,8 @@ namespace tunnel::net {
 
 class EventSet {
   public:
-    // Must outlive every handler call of the turn in which its socket is removed: destroy it from a handler
-    // that was posted to the io_context after that.
+    // Must outlive every handler call of the turn in which its socket is removed or handed over: while
+    // telling(), destroy it from a handler that was posted to the io_context after that.
     class Handler {
       public:
         // epoll(7)'s bits. EPOLLIN alone when it is a turn asked for by again().
@@ -30,6 +30,9 @@ class EventSet {
     // Tells of EPOLLIN, EPOLLOUT, EPOLLRDHUP, EPOLLHUP and EPOLLERR, edge-triggered. What is true already is
     // told first. 0, or errno.
     int add(int fd, Handler& handler);
+    // Of one that is in the set: from the next turn on another handler is told, first of what is true
+    // already.
+    int hand_over(int fd, Handler& handler);
     // Of a descriptor that stays open.
     void remove(int fd);
     // Instead, of one that is being closed, which takes it out of the set without a system call.
@@ -38,6 +41,8 @@ class EventSet {
     void again(Handler& handler);
 
     std::size_t size() const { return size_; }
+    // Within a turn of handler calls; handlers that are removed outside of one may be destroyed at once.
+    bool telling() const { return telling_; }
 
   private:
     void wait();
@@ -48,6 +53,7 @@ class EventSet {
     Descriptor set_;
     std::size_t size_ = 0;
     bool waiting_ = false;
+    bool telling_ = false;
     std::vector<Handler*> again_;
 };
 

@@ -18,22 +18,25 @@ constexpr Seconds dial_limit{10};
 // From the first byte of a StreamOpen to its last.
 constexpr Seconds stream_limit{30};
 
-// For the first words on a fresh connection, whose buffer holds them unless it is broken.
-bool send_at_once(int fd, BytesView bytes) {
-    return ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT) ==
-           static_cast<ssize_t>(bytes.size());
-}
-
 // What is there already costs no deadline.
-net::awaitable<Status> read_head(net::Descriptor& socket, MutableBytes out,
+net::awaitable<Status> read_head(net::WatchedSocket& socket, MutableBytes out,
                                  std::optional<net::Deadline>& deadline) {
-    const auto n = ::recv(socket.native_handle(), out.data(), out.size(), MSG_DONTWAIT);
-    if (n > 0) out = out.subspan(static_cast<std::size_t>(n));
-    if (out.empty()) co_return Status();
-    if (n == 0) co_return fail(Errc::closed, "the other end closed the connection");
-    if (!deadline) deadline.emplace(socket.get_executor(), stream_limit, [&socket] { socket.cancel(); });
-    auto ok = co_await net::read_exactly(socket, out);
-    co_return ok;
+    while (!out.empty()) {
+        const auto n = ::recv(socket.fd(), out.data(), out.size(), MSG_DONTWAIT);
+        if (n == 0) co_return fail(Errc::closed, "the other end closed the connection");
+        if (n > 0) {
+            out = out.subspan(static_cast<std::size_t>(n));
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            if (!deadline)
+                deadline.emplace(socket.context().get_executor(), stream_limit,
+                                 [&socket] { socket.cancel(); });
+            const bool more = co_await socket.readable();
+            if (!more) co_return fail(Errc::timeout, "the server began a stream and did not go on");
+        } else if (errno != EINTR) {
+            co_return fail_errno(errno, "the connection broke");
+        }
+    }
+    co_return Status();
 }
 
 }  // namespace
@@ -55,15 +58,15 @@ net::awaitable<Result<net::UniqueFd>> dial_with_preface(const DataJob& job, wire
 
 net::awaitable<Result<OpenedStream>> await_stream(net::Worker& worker, net::UniqueFd fd, const DataJob& job,
                                                   wire::Preface preface) {
-    net::Descriptor socket(worker.executor(), fd.release());
+    auto socket = std::make_unique<net::WatchedSocket>(worker.context(), worker.events(), std::move(fd));
     // A data connection that is kept ready waits as long as its server likes; keepalive tells when that is
     // gone.
-    const auto [broken] = co_await socket.async_wait(net::Descriptor::wait_read, net::use_result);
-    if (broken) co_return fail(Errc::closed, "cancelled");
+    const bool came = co_await socket->readable();
+    if (!came) co_return fail(Errc::closed, "cancelled");
     std::optional<net::Deadline> deadline;
     // Nonce and record header in one read, the rest exactly, so that the visitor's bytes stay in the kernel.
     Bytes head(wire::nonce_size + tls::record_header_size);
-    auto ok = co_await read_head(socket, head, deadline);
+    auto ok = co_await read_head(*socket, head, deadline);
     if (!ok) co_return pass(ok.error());
     wire::Nonce nonce{};
     std::copy_n(head.begin(), wire::nonce_size, nonce.begin());
@@ -73,7 +76,7 @@ net::awaitable<Result<OpenedStream>> await_stream(net::Worker& worker, net::Uniq
     const auto size = tls::RecordOpener::record_size(record);
     if (!size) co_return pass(size.error());
     record.resize(*size);
-    ok = co_await read_head(socket, MutableBytes(record).subspan(tls::record_header_size), deadline);
+    ok = co_await read_head(*socket, MutableBytes(record).subspan(tls::record_header_size), deadline);
     if (!ok) co_return pass(ok.error());
     Bytes plain(record.size());
     const auto opened = records.opener.open(record, plain);
@@ -83,18 +86,21 @@ net::awaitable<Result<OpenedStream>> await_stream(net::Worker& worker, net::Uniq
     std::optional<tls::CarrierKeys> carrier_keys;
     if (open->datagrams)
         carrier_keys = tls::derive_carrier_keys(job.ticket.key, job.ticket.number, preface.nonce, nonce);
-    co_return OpenedStream{net::UniqueFd(socket.release()), std::move(*open), std::move(records),
-                           std::move(carrier_keys)};
+    co_return OpenedStream{std::move(socket), std::move(*open), std::move(records), std::move(carrier_keys)};
 }
 
-Status send_answer(OpenedStream& stream, const wire::StreamAnswer& answer) {
+Result<Bytes> seal_answer(OpenedStream& stream, const wire::StreamAnswer& answer) {
     const auto plain = wire::encode(answer);
     Bytes record(plain.size() + tls::record_overhead);
     const auto sealed = stream.records.sealer.seal(tls::RecordType::application_data, plain, record);
     if (!sealed) return pass(sealed.error());
     record.resize(*sealed);
-    if (!send_at_once(stream.fd.get(), record)) return fail_errno(errno, "the data connection broke");
-    return {};
+    return record;
+}
+
+bool send_at_once(int fd, BytesView bytes) {
+    return ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT) ==
+           static_cast<ssize_t>(bytes.size());
 }
 
 }  // namespace tunnel::client

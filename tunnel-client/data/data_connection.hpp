@@ -2,10 +2,12 @@
 // One data connection at the client until its stream is open: dial, preface, the server's StreamOpen. One
 // worker's thread.
 
+#include <memory>
 #include <optional>
 
 #include "common/net/asio.hpp"
 #include "common/net/relay/relay.hpp"
+#include "common/net/watched_socket.hpp"
 #include "common/net/worker.hpp"
 #include "common/wire/preface.hpp"
 #include "common/wire/stream_head.hpp"
@@ -15,7 +17,7 @@ namespace tunnel::client {
 
 // A stream that a visitor waits on, and the keys that go with it.
 struct OpenedStream {
-    net::UniqueFd fd;
+    std::unique_ptr<net::WatchedSocket> socket;
     wire::StreamOpen open;
     net::RecordLayers records;
     std::optional<tls::CarrierKeys> carrier_keys;  // when it is for datagrams
@@ -29,7 +31,9 @@ net::awaitable<Result<net::UniqueFd>> dial_with_preface(const DataJob& job, wire
 net::awaitable<Result<OpenedStream>> await_stream(net::Worker& worker, net::UniqueFd fd, const DataJob& job,
                                                   wire::Preface preface);
 
-// Seals and sends the answer.
-Status send_answer(OpenedStream& stream, const wire::StreamAnswer& answer);
+// The answer as it is sent, sealed.
+Result<Bytes> seal_answer(OpenedStream& stream, const wire::StreamAnswer& answer);
+// For the first words on a fresh connection, whose buffer holds them unless it is broken.
+bool send_at_once(int fd, BytesView bytes);
 
 }  // namespace tunnel::client

@@ -96,6 +96,18 @@ net::awaitable<void> close_after_reading(net::Worker& worker, net::UniqueFd fd) 
     }
 }
 
+void log_closed(const Log& log, ConnectionId connection, const net::RelayLabel& label,
+                const net::RelayResult& result) {
+    log.info("visitor closed", {{"mapping", label.mapping},
+                                {"connection", connection.value},
+                                {"visitor", label.visitor},
+                                {"bytes_in", result.to_outer},
+                                {"bytes_out", result.from_outer},
+                                {"duration_ms", result.duration.count()},
+                                {"reason", net::to_string(result.end)},
+                                {"detail", result.detail}});
+}
+
 }  // namespace
 
 DataPlane::DataPlane(net::WorkerPool& workers, Log log, std::string client_name,
@@ -161,13 +173,14 @@ net::awaitable<void> DataPlane::serve(PerWorker& at, DataJob job) {
     if (!draining_) service = co_await dial_service(at.resolver, *rules_now, stream->open);
     wire::StreamAnswer answer;
     if (!service) answer = service.error();
-    const auto answered = send_answer(*stream, answer);
+    const auto answered = seal_answer(*stream, answer);
     if (!service || !answered) {
         log_.warn("visitor refused",
                   {{"mapping", stream->open.mapping},
                    {"visitor", stream->open.visitor},
                    {"reason", service ? answered.error().message : service.error().reason}});
-        co_await close_after_reading(worker, std::move(stream->fd));
+        if (answered) (void)send_at_once(stream->socket->fd(), *answered);
+        co_await close_after_reading(worker, stream->socket->unwatch());
         co_return;
     }
     const auto open = stream->open;
@@ -177,20 +190,17 @@ net::awaitable<void> DataPlane::serve(PerWorker& at, DataJob job) {
     const ConnectionId id{++last_connection_};
     auto& relay = worker.relays().add(
         {id, client_name_, open.mapping, open.visitor, open.encrypt, std::chrono::system_clock::now()},
-        std::move(service->fd), std::move(stream->fd), std::move(records));
+        std::move(service->fd), stream->socket->release(), std::move(records));
     if (service->is_unix) relay.set_outer_is_unix();
     worker.relays().run(
         id, nullptr,
         [this, connection = open.connection](const net::RelayLabel& label, const net::RelayResult& result) {
-            log_.info("visitor closed", {{"mapping", label.mapping},
-                                         {"connection", connection.value},
-                                         {"visitor", label.visitor},
-                                         {"bytes_in", result.to_outer},
-                                         {"bytes_out", result.from_outer},
-                                         {"duration_ms", result.duration.count()},
-                                         {"reason", net::to_string(result.end)},
-                                         {"detail", result.detail}});
-        });
+            log_closed(log_, connection, label, result);
+        },
+        {{}, true});
+    // The visitor's first bytes are on their way to the service; nothing has come back from it yet.
+    if (!send_at_once(relay.data_fd(), *answered))
+        relay.abort(net::RelayEnd::data_failed, "the data connection broke");
 }
 
 net::awaitable<void> DataPlane::serve_datagrams(PerWorker& at, OpenedStream stream,
@@ -201,17 +211,18 @@ net::awaitable<void> DataPlane::serve_datagrams(PerWorker& at, OpenedStream stre
     if (!draining_) service = co_await find_udp_service(at.resolver, *rules_now, stream.open);
     wire::StreamAnswer answer;
     if (!service) answer = service.error();
-    const auto answered = send_answer(stream, answer);
-    if (!service || !answered) {
+    const auto answered = seal_answer(stream, answer);
+    const bool sent = answered && send_at_once(stream.socket->fd(), *answered);
+    if (!service || !sent) {
         log_.warn("datagrams refused",
                   {{"mapping", stream.open.mapping},
-                   {"reason", service ? answered.error().message : service.error().reason}});
-        co_await close_after_reading(at.worker, std::move(stream.fd));
+                   {"reason", service ? "the data connection broke" : service.error().reason}});
+        co_await close_after_reading(at.worker, stream.socket->unwatch());
         co_return;
     }
     // All flows of a group are served by one worker.
     auto& keeper = *per_worker_[stream.open.datagrams->group % per_worker_.size()];
-    DatagramGrant grant{std::move(stream.fd), std::move(stream.open), std::move(*stream.carrier_keys),
+    DatagramGrant grant{stream.socket->unwatch(), std::move(stream.open), std::move(*stream.carrier_keys),
                         *service, net::udp::endpoint(server.address(), server.port())};
     asio::post(keeper.worker.executor(),
                [udp = &keeper.udp, grant = std::move(grant)]() mutable { udp->adopt(std::move(grant)); });

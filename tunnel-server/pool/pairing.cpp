@@ -120,7 +120,10 @@ void Pairing::trim(const SeatKey& seat, std::size_t count) {
 }
 
 void Pairing::open_stream(WaitingVisitor visitor, ReadyConnection connection) {
-    if (visitor.carrier) return visitor.carrier->take(std::move(connection));
+    if (visitor.carrier) {
+        worker_.events().remove(connection.fd.get());
+        return visitor.carrier->take(std::move(connection));
+    }
     visitor.route->counters->visitors += 1;
     serve_visitor(worker_,
                   {std::move(visitor), ConnectionId{++counters_.last_connection}, std::move(connection)},

@@ -44,13 +44,17 @@ std::optional<ReadyConnection> ReadyPool::take(const SeatKey& seat, Millis silen
     SessionId session;
     std::optional<ReadyConnection> taken;
     while (!taken && !found->second.empty()) {
-        auto connection = release(std::move(found->second.back()));
+        auto parked = std::move(found->second.back());
         found->second.pop_back();
-        session = connection.preface.session;
-        if (broken(connection.fd.get()) || net::silent_for(connection.fd.get()) > silence)
+        const int fd = parked->connection.fd.get();
+        session = parked->connection.preface.session;
+        if (broken(fd) || net::silent_for(fd) > silence) {
             ++lost;
-        else
-            taken = std::move(connection);
+            (void)release(std::move(parked));
+        } else {
+            taken = std::move(parked->connection);
+            retire(std::move(parked));
+        }
     }
     if (lost > 0) on_lost_(seat, session, lost);
     return taken;
@@ -72,11 +76,15 @@ void ReadyPool::on_events(Parked& parked, std::uint32_t events) {
 }
 
 ReadyConnection ReadyPool::release(std::unique_ptr<Parked> parked) {
-    parked->gone = true;
     events_.remove(parked->connection.fd.get());
     auto connection = std::move(parked->connection);
-    asio::post(context_, [handler = std::move(parked)] {});
+    retire(std::move(parked));
     return connection;
+}
+
+void ReadyPool::retire(std::unique_ptr<Parked> parked) {
+    parked->gone = true;
+    if (events_.telling()) asio::post(context_, [handler = std::move(parked)] {});
 }
 
 std::size_t ReadyPool::trim(const SeatKey& seat, std::size_t count) {

@@ -40,7 +40,8 @@ class ReadyPool {
     // A newer session's connection takes the place of all of an older one. False when it cannot be watched.
     bool add(const SeatKey& seat, ReadyConnection connection);
     // The one that came last, whose path was used last. `silence`: no path is alive that has not been heard
-    // of for this long, keepalive probes included.
+    // of for this long, keepalive probes included. It stays in the event set, for its next handler: hand it
+    // over or remove it there before anything else happens.
     std::optional<ReadyConnection> take(const SeatKey& seat, Millis silence);
     void drop(const SeatKey& seat);
     // Closes the `count` oldest, or all there are; returns how many.
@@ -63,8 +64,10 @@ class ReadyPool {
     using Stack = std::vector<std::unique_ptr<Parked>>;
 
     void on_events(Parked& parked, std::uint32_t events);
-    // Takes it out of the event set; its handler may still be called in this turn.
+    // Takes it out of the event set.
     ReadyConnection release(std::unique_ptr<Parked> parked);
+    // Its handler may still be called in this turn.
+    void retire(std::unique_ptr<Parked> parked);
 
     asio::io_context& context_;
     net::EventSet& events_;

@@ -65,6 +65,11 @@ Result<Heads> make_heads(net::Worker& worker, const ReadyConnection& data, const
     return heads;
 }
 
+// A record of an empty one, which is what no code and no reason make.
+std::size_t smallest_answer() {
+    return wire::encode(wire::StreamAnswer{}).size() + tls::record_overhead;
+}
+
 // The client's sealed answer, read to its last byte and not beyond, so that what follows stays in the kernel
 // for splice(2).
 class AnswerReader final : public net::RelayPrologue {
@@ -90,9 +95,12 @@ class AnswerReader final : public net::RelayPrologue {
                                      : std::generic_category().message(errno));
             have_ += static_cast<std::size_t>(n);
             if (have_ < record_.size()) continue;
-            if (have_ > tls::record_header_size) return judge();
-            const auto size = tls::RecordOpener::record_size(record_);
+            const auto size =
+                tls::RecordOpener::record_size(BytesView(record_).first(tls::record_header_size));
             if (!size) return refuse(RelayEnd::tampered, size.error().message);
+            if (*size < have_)
+                return refuse(RelayEnd::tampered, "the client sent a stream answer that is none");
+            if (*size == have_) return judge();
             record_.resize(*size);
         }
     }
@@ -134,7 +142,7 @@ class AnswerReader final : public net::RelayPrologue {
     Relay& relay_;
     bool may_move_;
     std::optional<net::Deadline> deadline_;
-    Bytes record_ = Bytes(tls::record_header_size);
+    Bytes record_ = Bytes(smallest_answer());
     std::size_t have_ = 0;
     net::RelayRefusal refusal_{};
 };
@@ -187,15 +195,10 @@ void serve_visitor(net::Worker& worker, Assignment assignment, const StreamHooks
     auto& visitor = assignment.visitor;
     const auto open = stream_open(assignment);
     auto heads = make_heads(worker, assignment.data, open);
-    // A fresh socket's buffer holds the heads; one that does not is broken.
-    const auto sent = heads ? ::send(assignment.data.fd.get(), heads->opening.data(), heads->opening.size(),
-                                     MSG_NOSIGNAL | MSG_DONTWAIT)
-                            : -1;
-    if (!heads || sent != static_cast<ssize_t>(heads->opening.size())) {
-        const std::string reason = "the data connection broke before the stream was opened";
-        if (heads && visitor.moves < most_moves) return move_on(worker, hooks, std::move(visitor), reason);
+    if (!heads) {
+        worker.events().remove(assignment.data.fd.get());
         visitor.route->counters->visitors -= 1;
-        hooks.on_failure(visitor.route->mapping, heads ? reason : heads.error().message);
+        hooks.on_failure(visitor.route->mapping, heads.error().message);
         return refuse_visitor(std::move(visitor.visitor));
     }
     std::optional<net::RecordLayers> records;
@@ -213,7 +216,8 @@ void serve_visitor(net::Worker& worker, Assignment assignment, const StreamHooks
                         [&worker, &hooks, visitor = std::make_shared<WaitingVisitor>(std::move(visitor))](
                             const net::RelayLabel& label, net::RelayResult result) {
                             ended(worker, hooks, std::move(*visitor), label, std::move(result));
-                        });
+                        },
+                        {heads->opening, true});
 }
 
 }  // namespace tunnel::server

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -15,6 +16,8 @@ namespace {
 
 // Reads of one direction before other connections get their turn: one bulk stream must not starve the rest.
 constexpr int reads_per_turn = 16;
+// With the opening: what a visitor says first, in one segment's time.
+constexpr std::size_t first_size = 16 * 1024;
 constexpr std::size_t copy_size = 64 * 1024;
 // Splicing less than this until the source is empty was not worth its pipe.
 constexpr std::size_t worth_splicing = 16 * 1024;
@@ -48,6 +51,30 @@ void Relay::pump(Direction& direction) {
         if (completing_) return;
     }
     resources_.events.again(source(direction));
+}
+
+void Relay::send_opening(BytesView opening) {
+    auto& scratch = resources_.scratch;
+    const bool seals = outward_in_.way == Direction::Way::seal;
+    // Where the outer socket's bytes go: behind the opening, or into records that do.
+    const auto first = MutableBytes(scratch.in).subspan(seals ? 0 : opening.size(), first_size);
+    const auto n = receive(outward_in_, first);
+    if (n < 0) no_bytes(outward_in_, errno);
+    if (completing_) return;
+    const auto size = static_cast<std::size_t>(std::max<ssize_t>(n, 0));  // an end is told of by an event
+    auto& out = seals ? scratch.out : scratch.in;
+    std::copy(opening.begin(), opening.end(), out.begin());
+    auto total = opening.size() + size;
+    if (seals && size > 0) {
+        const auto sealed =
+            records_->sealer.seal_many(first.first(size), MutableBytes(out).subspan(opening.size()));
+        if (!sealed) {
+            fail(RelayEnd::key_used_up, sealed.error().message);
+            return;
+        }
+        total = opening.size() + *sealed;
+    }
+    write(outward_in_, BytesView(out).first(total), size);
 }
 
 bool Relay::flush(Direction& direction) {

@@ -55,20 +55,35 @@ Relay::Relay(RelayResources resources, UniqueFd outer, UniqueFd data, std::optio
     data_in_.way = Direction::Way::open;
 }
 
-void Relay::start(std::unique_ptr<RelayPrologue> prologue, Done done) {
+void Relay::start(std::unique_ptr<RelayPrologue> prologue, Done done, const RelayBeginning& beginning) {
     started_ = Clock::now();
     done_ = std::move(done);
     prologue_ = std::move(prologue);
     data_in_.held = prologue_ != nullptr;
     tentative_ = prologue_ != nullptr && prologue_->may_move();
-    if (failure_) return complete();  // aborted before
-    for (auto* socket : {&outer_, &data_}) {
-        if (const int error = resources_.events.add(socket->fd.get(), *socket); error != 0) {
-            fail_at(*socket, error);
-            return;
-        }
-        socket->watched = true;
+    data_.watched = beginning.data_is_watched;
+    if (failure_) {  // aborted before
+        if (std::exchange(data_.watched, false)) resources_.events.remove(data_.fd.get());
+        return complete();
     }
+    if (beginning.data_is_watched && !watch(data_)) return;
+    if (!watch(outer_) || (!data_.watched && !watch(data_))) return;
+    if (!beginning.opening.empty()) {
+        send_opening(beginning.opening);
+    } else if (!data_in_.held) {
+        // What came with the stream's head does not wait for an event.
+        data_in_.readable = true;
+        pump(data_in_);
+    }
+}
+
+bool Relay::watch(Socket& socket) {
+    auto& events = resources_.events;
+    const int fd = socket.fd.get();
+    if (const int error = socket.watched ? events.hand_over(fd, socket) : events.add(fd, socket); error != 0)
+        return fail_at(socket, error);
+    socket.watched = true;
+    return true;
 }
 
 void Relay::on_events(Socket& socket, std::uint32_t events) {
@@ -150,8 +165,10 @@ bool Relay::fail_at(const Socket& socket, int error) {
 void Relay::finish(Direction& direction) {
     if (!direction.ended && kernel_seals(direction) && !end_sealing(direction)) return;
     if (std::exchange(direction.ended, true)) return;
-    shut_down(target(direction).fd.get(), Half::write);
-    if (outward_in_.ended && data_in_.ended) complete();
+    if (outward_in_.ended && data_in_.ended)
+        complete();  // closing says the second end
+    else
+        shut_down(target(direction).fd.get(), Half::write);
 }
 
 void Relay::complete() {

@@ -80,6 +80,15 @@ class RelayPrologue {
     virtual bool may_move() const { return false; }
 };
 
+// How a relay begins.
+struct RelayBeginning {
+    // Goes out on the data connection before everything else, in one segment with the outer socket's first
+    // bytes where those are there already. A few KiB at most; used within start().
+    BytesView opening;
+    // The data connection's socket is in the event set, with another handler.
+    bool data_is_watched = false;
+};
+
 class Relay {
   public:
     // Without record layers the bytes are relayed as they are. Both sockets are non-blocking, and prepared
@@ -93,7 +102,7 @@ class Relay {
     // Called once, in a turn of its own, when both directions have ended and both sockets are closed. It may
     // destroy the relay.
     using Done = std::function<void(RelayResult)>;
-    void start(std::unique_ptr<RelayPrologue> prologue, Done done);
+    void start(std::unique_ptr<RelayPrologue> prologue, Done done, const RelayBeginning& beginning = {});
 
     // Ends it; done is then called with this reason, unless the relay has ended already.
     void abort(RelayEnd reason, std::string detail = {});
@@ -122,6 +131,8 @@ class Relay {
     };
 
     void on_events(Socket& socket, std::uint32_t events);
+    bool watch(Socket& socket);
+    void send_opening(BytesView opening);
     void run_prologue();
     void settle();
 

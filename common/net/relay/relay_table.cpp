@@ -11,12 +11,16 @@ Relay& RelayTable::add(RelayLabel label, UniqueFd outer, UniqueFd data, std::opt
         .first->second.relay;
 }
 
-void RelayTable::run(ConnectionId id, std::unique_ptr<RelayPrologue> prologue, Done done) {
-    running_.at(id).relay.start(std::move(prologue), [this, id, done = std::move(done)](RelayResult result) {
-        if (!limited_.empty()) limited_.erase(id);
-        const auto ended = running_.extract(id);
-        done(ended.mapped().label, std::move(result));
-    });
+void RelayTable::run(ConnectionId id, std::unique_ptr<RelayPrologue> prologue, Done done,
+                     const RelayBeginning& beginning) {
+    running_.at(id).relay.start(
+        std::move(prologue),
+        [this, id, done = std::move(done)](RelayResult result) {
+            if (!limited_.empty()) limited_.erase(id);
+            const auto ended = running_.extract(id);
+            done(ended.mapped().label, std::move(result));
+        },
+        beginning);
 }
 
 void RelayTable::limit(ConnectionId id, RelayLimits limits) {

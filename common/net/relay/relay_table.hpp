@@ -47,7 +47,8 @@ class RelayTable {
     // Of a relay that is listed. Kept to by end_overdue().
     void limit(ConnectionId id, RelayLimits limits);
     using Done = std::function<void(const RelayLabel&, RelayResult)>;
-    void run(ConnectionId id, std::unique_ptr<RelayPrologue> prologue, Done done);
+    void run(ConnectionId id, std::unique_ptr<RelayPrologue> prologue, Done done,
+             const RelayBeginning& beginning = {});
 
     std::size_t size() const { return running_.size(); }
     std::vector<RelaySnapshot> list() const;

@@ -62,12 +62,15 @@ RunningRelay::RunningRelay(TestLoop& loop, Lent& lent, UniqueFd outer, UniqueFd 
     : loop_(loop),
       relay_(lent.resources(), prepared(std::move(outer)), prepared(std::move(data)), std::move(records)) {}
 
-void RunningRelay::start(std::unique_ptr<RelayPrologue> prologue) {
+void RunningRelay::start(std::unique_ptr<RelayPrologue> prologue, const RelayBeginning& beginning) {
     loop_.begin();
-    relay_.start(std::move(prologue), [this](RelayResult result) {
-        result_ = std::move(result);
-        loop_.end();
-    });
+    relay_.start(
+        std::move(prologue),
+        [this](RelayResult result) {
+            result_ = std::move(result);
+            loop_.end();
+        },
+        beginning);
 }
 
 std::string ChainPlan::text() const {

@@ -47,7 +47,7 @@ class RunningRelay {
     RunningRelay(TestLoop& loop, Lent& lent, UniqueFd outer, UniqueFd data,
                  std::optional<RecordLayers> records);
     Relay& relay() { return relay_; }
-    void start(std::unique_ptr<RelayPrologue> prologue = nullptr);
+    void start(std::unique_ptr<RelayPrologue> prologue = nullptr, const RelayBeginning& beginning = {});
     const std::optional<RelayResult>& result() const { return result_; }
 
   private:

@@ -63,7 +63,7 @@ class RelayWithPrologue : public testing::TestWithParam<Mode> {
   protected:
     ~RelayWithPrologue() override { EXPECT_EQ(lent_.pipes.leased(), 0u); }
 
-    void start(bool may_move = false, Family outer = Family::tcp) {
+    void start(bool may_move = false, Family outer = Family::tcp, const RelayBeginning& beginning = {}) {
         if (outer == Family::local) outer_ = TcpPair({}, outer);
         std::optional<RecordLayers> layers;
         if (GetParam() == Mode::encrypted) {
@@ -73,7 +73,7 @@ class RelayWithPrologue : public testing::TestWithParam<Mode> {
         }
         side_.emplace(loop_, lent_, std::move(outer_.far), std::move(data_.far), std::move(layers));
         if (outer == Family::local) side_->relay().set_outer_is_unix();
-        side_->start(std::make_unique<PlainAnswer>(may_move));
+        side_->start(std::make_unique<PlainAnswer>(may_move), beginning);
         loop_.settle();
     }
     void client_says(std::string_view text) { test::send_all(data_.near.get(), view_of(text)); }
@@ -251,6 +251,67 @@ TEST_P(RelayWhatWasLookedAt, ReachesTheOtherEndOnceFromAUnixSocket) {
     EXPECT_EQ(side_->relay().from_outer(), 18u);
     side_->relay().abort(RelayEnd::closed);
     loop_.run();
+}
+
+TEST_P(RelayWithPrologue, TheOpeningGoesFirstAndTakesTheFirstBytesAlong) {
+    for (const bool may_move : {false, true}) {
+        outer_ = TcpPair();
+        data_ = TcpPair();
+        test::send_all(outer_.near.get(), view_of("first words"));
+        start(may_move, Family::tcp, {view_of("opening: "), false});
+        EXPECT_EQ(get(data_.near.get(), 9), "opening: ");
+        EXPECT_EQ(client_gets(11), "first words");
+        client_says(ready);
+        client_streams("x");
+        EXPECT_EQ(get(outer_.near.get(), 1), "x");
+        test::send_all(outer_.near.get(), view_of(", more"));
+        EXPECT_EQ(client_gets(6), ", more");
+        EXPECT_EQ(side_->relay().from_outer(), 17u) << "the opening is not the visitor's";
+        side_->relay().abort(RelayEnd::closed);
+        loop_.run();
+    }
+}
+
+TEST_P(RelayWithPrologue, TheOpeningDoesNotWaitForAVisitorWhoSaysNothing) {
+    start(true, Family::tcp, {view_of("opening"), false});
+    EXPECT_EQ(get(data_.near.get(), 7), "opening");
+    shut_down(outer_.near.get(), Half::write);
+    client_says(ready);
+    client_streams("welcome");
+    EXPECT_EQ(get(outer_.near.get(), 7), "welcome");
+    side_->relay().abort(RelayEnd::closed);
+    loop_.run();
+}
+
+TEST_P(RelayWithPrologue, AnOpeningThatFindsTheDataConnectionBrokenGivesTheVisitorBack) {
+    test::send_all(outer_.near.get(), view_of("first words"));
+    test::reset(data_.near);
+    start(true, Family::tcp, {view_of("opening"), false});
+    loop_.run();
+    ASSERT_TRUE(side_->result());
+    EXPECT_EQ(to_string(side_->result()->end), to_string(RelayEnd::unanswered));
+    ASSERT_TRUE(side_->result()->outer);
+    EXPECT_EQ(text_of(test::receive_exactly(side_->result()->outer.get(), 11)), "first words");
+}
+
+// Who waited for the data connection in the event set is told nothing any more.
+TEST_P(RelayWithPrologue, AWatchedDataConnectionIsTakenOver) {
+    struct Ignored final : EventSet::Handler {
+        void on_events(std::uint32_t) override { ++calls; }
+        int calls = 0;
+    } before;
+    ASSERT_EQ(lent_.events.add(data_.far.get(), before), 0);
+    loop_.settle();
+    const int calls = before.calls;
+    start(true, Family::tcp, {view_of("opening"), true});
+    EXPECT_EQ(get(data_.near.get(), 7), "opening");
+    client_says(ready);
+    client_streams("welcome");
+    EXPECT_EQ(get(outer_.near.get(), 7), "welcome");
+    side_->relay().abort(RelayEnd::closed);
+    loop_.run();
+    EXPECT_EQ(before.calls, calls);
+    EXPECT_EQ(lent_.events.size(), 0u);
 }
 
 TEST_P(RelayWithPrologue, WhatWasLookedAtReachesTheOtherEndOnce) {
