@@ -194,6 +194,7 @@ Status ClientWay::send_head(int fd, const wire::Nonce& nonce, const tls::Directi
     const auto sealed =
         sealer.seal(tls::RecordType::application_data, head, MutableBytes(opening).subspan(nonce.size()));
     if (!sealed) return pass(sealed.error());
+    opening.resize(nonce.size() + *sealed);
     // A fresh socket's buffer holds the head; one that does not is broken.
     if (::send(fd, opening.data(), opening.size(), MSG_NOSIGNAL | MSG_DONTWAIT) ==
         static_cast<ssize_t>(opening.size()))

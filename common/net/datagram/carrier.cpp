@@ -175,7 +175,7 @@ Status Carrier::take_records(MutableBytes bytes) {
         const auto size = tls::RecordOpener::record_size(bytes.first(tls::record_header_size));
         if (!size) return pass(size.error());
         if (bytes.size() < *size) break;
-        const auto out = MutableBytes(buffers_.opened).subspan(opened, *size - tls::record_overhead);
+        const auto out = MutableBytes(buffers_.opened).subspan(opened);
         const auto record = records_->opener.open(bytes.first(*size), out);
         if (!record) return pass(record.error());
         if (record->closed) return tunnel::fail(Errc::closed, "the other end closed the data connection");

@@ -91,9 +91,10 @@ TEST_P(AeadCacheTest, CiphersTakeEachOthersPlaces) {
 
 TEST(AeadCache, GoesOverToTheBestBackendOnceItIsWorthLoading) {
     AeadCache cache;
-    const auto key = key_number(1);
-    const auto reference = AeadFactory::best().make(key);
-    const auto lent = cache.make(key);
+    constexpr auto cipher = Cipher::aes_128_gcm;
+    const Bytes key(aead_key_size(cipher), 1);
+    const auto reference = AeadFactory::best().make(cipher, key);
+    const auto lent = cache.make(cipher, key);
     const Bytes text(64 * 1024, Byte{'x'});
     const auto expected = seal(*reference, text);
     for (std::size_t moved = text.size(); moved <= AeadCache::worth_loading; moved += text.size()) {
@@ -102,7 +103,7 @@ TEST(AeadCache, GoesOverToTheBestBackendOnceItIsWorthLoading) {
     }
     EXPECT_EQ(seal(*lent, text), expected);
     EXPECT_EQ(cache.backend(), AeadFactory::best().backend());
-    EXPECT_EQ(seal(*cache.make(key), text), expected);
+    EXPECT_EQ(seal(*cache.make(cipher, key), text), expected);
 }
 
 }  // namespace

@@ -27,6 +27,12 @@ inline auto every_kind() {
                            Kind{AeadBackend::libcrypto, Cipher::aes_128_gcm},
                            Kind{AeadBackend::libcrypto, Cipher::chacha20_poly1305});
 }
+inline auto both_backends() {
+    return testing::Values(AeadBackend::mbedtls, AeadBackend::libcrypto);
+}
+inline std::string backend_name(const testing::TestParamInfo<AeadBackend>& parameter) {
+    return std::string(to_string(parameter.param));
+}
 inline std::string kind_name(const testing::TestParamInfo<Kind>& parameter) {
     return std::string(to_string(parameter.param.backend)) +
            (parameter.param.cipher == Cipher::aes_128_gcm ? "_aes" : "_chacha");
