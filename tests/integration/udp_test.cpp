@@ -74,10 +74,11 @@ TEST_P(BothTransports, AThousandFlowsAtOnceDoNotMix) {
             }
         }
     }
-    EXPECT_EQ(service.flows(), count + 1);
     const auto shown = mapping_show("service");
-    EXPECT_EQ(shown.visitors(), count + 1);
-    EXPECT_EQ(shown.visitors_total(), count + 1);
+    // The one who tried the mapping before them is a flow of its own, unless one of them got its port.
+    EXPECT_THAT(shown.visitors(), testing::AnyOf(count, count + 1));
+    EXPECT_EQ(service.flows(), shown.visitors());
+    EXPECT_EQ(shown.visitors_total(), shown.visitors());
     EXPECT_EQ(shown.datagrams_in() - before.datagrams_in(), 5 * count);
     EXPECT_EQ(shown.datagrams_out() - before.datagrams_out(), 5 * count);
     EXPECT_EQ(shown.datagrams_dropped(), before.datagrams_dropped());

@@ -66,16 +66,16 @@ Result<Heads> make_heads(net::Worker& worker, const ReadyConnection& data, const
 }
 
 // A record of an empty one, which is what no code and no reason make.
-std::size_t smallest_answer() {
-    return wire::encode(wire::StreamAnswer{}).size() + tls::record_overhead;
+std::size_t smallest_answer(Cipher cipher) {
+    return wire::encode(wire::StreamAnswer{}).size() + tls::record_overhead_of(cipher);
 }
 
 // The client's sealed answer, read to its last byte and not beyond, so that what follows stays in the kernel
 // for splice(2).
 class AnswerReader final : public net::RelayPrologue {
   public:
-    AnswerReader(Relay& relay, const asio::any_io_executor& executor, bool may_move)
-        : relay_(relay), may_move_(may_move) {
+    AnswerReader(Relay& relay, const asio::any_io_executor& executor, bool may_move, Cipher cipher)
+        : relay_(relay), may_move_(may_move), record_(smallest_answer(cipher)) {
         if (may_move_)
             deadline_.emplace(executor, acknowledge_limit(), [this, executor] { judge_silence(executor); });
         else
@@ -142,7 +142,7 @@ class AnswerReader final : public net::RelayPrologue {
     Relay& relay_;
     bool may_move_;
     std::optional<net::Deadline> deadline_;
-    Bytes record_ = Bytes(smallest_answer());
+    Bytes record_;
     std::size_t have_ = 0;
     net::RelayRefusal refusal_{};
 };
@@ -210,7 +210,8 @@ void serve_visitor(net::Worker& worker, Assignment assignment, const StreamHooks
     const auto& options = visitor.route->options;
     if (options.endpoint.is_unix()) relay.set_outer_is_unix();
     worker.relays().limit(assignment.id, {options.times.idle_timeout, options.times.lifetime});
-    auto answer = std::make_unique<AnswerReader>(relay, worker.executor(), visitor.moves < most_moves);
+    auto answer = std::make_unique<AnswerReader>(relay, worker.executor(), visitor.moves < most_moves,
+                                                 assignment.data.cipher);
     if (!open.encrypt) answer->head_opener = std::move(heads->records.opener);
     worker.relays().run(assignment.id, std::move(answer),
                         [&worker, &hooks, visitor = std::make_shared<WaitingVisitor>(std::move(visitor))](
