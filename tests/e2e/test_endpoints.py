@@ -7,26 +7,9 @@ import signal
 import socket
 import stat
 
-from harness import TunnelTest, connect, echo, is_root, main, refuses, run, tool, wait_until
+from harness import TunnelTest, connect, echo, main, refuses, run, tool, wait_until
 from harness.net import free_port
-
-NGINX = """
-{user}
-daemon off;
-worker_processes 1;
-pid {folder}/nginx.pid;
-error_log stderr;
-events {{ worker_connections 256; }}
-http {{
-  access_log off;
-  client_body_temp_path {folder}/body;
-  proxy_temp_path {folder}/proxy;
-  fastcgi_temp_path {folder}/fastcgi;
-  uwsgi_temp_path {folder}/uwsgi;
-  scgi_temp_path {folder}/scgi;
-  {servers}
-}}
-"""
+from harness.programs import run_nginx
 
 
 def free_row(count: int) -> int:
@@ -53,11 +36,7 @@ class Endpoints(TunnelTest):
         self.sockets = self.make_folder("sockets")
 
     def nginx(self, servers: str):
-        folder = self.make_folder("nginx")
-        config = self.write("nginx/nginx.conf", NGINX.format(folder=folder, servers=servers, user="user root;" if is_root() else ""))
-        process = self.start([tool("nginx"), "-p", folder, "-c", config])
-        wait_until(lambda: os.path.exists(os.path.join(folder, "nginx.pid")) or not process.alive(), what="nginx runs")
-        self.assertTrue(process.alive(), process.report())
+        run_nginx(self, servers)
 
     def fetch(self, *arguments) -> str:
         done = run([self.curl, "--silent", "--show-error", "--fail", "--max-time", "20", *arguments])

@@ -24,14 +24,16 @@ http {{
   uwsgi_temp_path {folder}/uwsgi;
   scgi_temp_path {folder}/scgi;
   sendfile on;
-  server {{
+  {servers}
+}}
+"""
+
+NGINX_FOLDER = """server {{
     listen 127.0.0.1:{port};
     root {root};
     client_max_body_size 1g;
     location / {{ dav_methods PUT; }}
-  }}
-}}
-"""
+  }}"""
 
 SSHD = """
 Port {port}
@@ -50,13 +52,21 @@ Subsystem sftp internal-sftp
 """
 
 
-def start_nginx(case, root: str):
-    """nginx that serves the folder `root` and takes PUT into it; returns (process, port)."""
-    nginx = tool("nginx")
-    port, folder = free_port(), case.make_folder("nginx")
-    config = case.write("nginx/nginx.conf", NGINX.format(folder=folder, port=port, root=root,
+def run_nginx(case, servers: str):
+    """nginx with these server blocks, once it runs."""
+    nginx, folder = tool("nginx"), case.make_folder("nginx")
+    config = case.write("nginx/nginx.conf", NGINX.format(folder=folder, servers=servers,
                                                          user="user root;" if is_root() else ""))
     process = case.start([nginx, "-p", folder, "-c", config])
+    wait_until(lambda: os.path.exists(f"{folder}/nginx.pid") or not process.alive(), what="nginx runs")
+    assert process.alive(), process.report()
+    return process
+
+
+def start_nginx(case, root: str):
+    """nginx that serves the folder `root` and takes PUT into it; returns (process, port)."""
+    port = free_port()
+    process = run_nginx(case, NGINX_FOLDER.format(port=port, root=root))
     wait_until(lambda: is_listening(port) or not process.alive(), what="nginx listens")
     assert process.alive(), process.report()
     return process, port
