@@ -129,6 +129,7 @@ int main() {
     mount_at("proc", "/proc");
     mount_at("sysfs", "/sys");
     mount_at("devtmpfs", "/dev");
+    ::mkdir("/tmp", 0777);
     use_second_serial_port();
     load_modules();
     bring_loopback_up();
