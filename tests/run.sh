@@ -49,4 +49,9 @@ fi
 cmake --preset "$preset" -DTUNNEL_TESTS=ON
 cmake --build --preset "$preset"
 export CTEST_PARALLEL_LEVEL=${CTEST_PARALLEL_LEVEL:-4}
-exec ctest --test-dir "build/$preset" --output-on-failure "$@"
+if ! ctest --test-dir "build/$preset" --output-on-failure "$@"; then
+  # Once more in short, after more than a thousand lines.
+  python3 -B tests/failed_tests.py "build/$preset"
+  echo "Tests failed: their names stand in build/$preset/Testing/Temporary/LastTestsFailed.log"
+  exit 1
+fi

@@ -6,7 +6,7 @@ import re
 import socket
 import unittest
 
-from harness import TunnelTest, full_size, is_root, main, run, tool, wait_until
+from harness import TunnelTest, is_root, main, run, tool, wait_until
 from harness.net import free_port
 from harness.tunnel import Tunnel
 
@@ -118,9 +118,7 @@ class WireGuard(TunnelTest):
         self.mark = f"tu{os.getpid() % 100000}"
         self.spaces = {name: f"{self.mark}{name}" for name in "amb"}
         for space in self.spaces.values():
-            done = run([self.ip, "netns", "add", space])
-            if done.returncode != 0:
-                raise unittest.SkipTest(f"network namespaces cannot be made here: {done.stderr.strip()}")
+            self.do("netns", "add", space)
             self.addCleanup(run, [self.ip, "netns", "del", space])
             self.in_space(space, "link", "set", "lo", "up")
         for side, net in (("a", 1), ("b", 2)):
@@ -130,10 +128,19 @@ class WireGuard(TunnelTest):
             self.in_space(middle, "address", "add", f"10.77.{net}.1/24", "dev", f"eth{net}")
             self.in_space(host, "link", "set", "eth0", "up")
             self.in_space(middle, "link", "set", f"eth{net}", "up")
+        # A line between the hosts that goes past us, to see first that WireGuard works here.
+        self.do("link", "add", "eth9", "netns", self.spaces["a"], "type", "veth", "peer", "name", "eth9", "netns",
+                self.spaces["b"])
+        for side, last in (("a", 1), ("b", 2)):
+            self.in_space(self.spaces[side], "address", "add", f"10.77.9.{last}/24", "dev", "eth9")
+            self.in_space(self.spaces[side], "link", "set", "eth9", "up")
+        self.interfaces = {side: self.device(side, address) for side, address in (("a", "10.99.0.1"), ("b", "10.99.0.2"))}
 
     def do(self, *words):
+        """What the network of this test is made of; nothing of ours takes part."""
         done = run([self.ip, *words])
-        self.assertEqual(done.returncode, 0, f"ip {' '.join(words)}: {done.stderr}")
+        if done.returncode != 0:
+            raise unittest.SkipTest(f"this machine cannot `ip {' '.join(words)}`: {done.stderr.strip()}")
 
     def in_space(self, space: str, *words):
         self.do("-n", space, *words)
@@ -151,51 +158,61 @@ class WireGuard(TunnelTest):
         name = f"{self.mark}{side}"
         if run([self.ip, "-n", self.spaces[side], "link", "add", name, "type", "wireguard"]).returncode != 0:
             self.prefix = self.at(side)
-            self.start([self.wireguard, "-f", name], env={"WG_I_PREFER_BUGGY_USERSPACE_TO_POLISHED_KMOD": "1"})
+            process = self.start([self.wireguard, "-f", name], env={"WG_I_PREFER_BUGGY_USERSPACE_TO_POLISHED_KMOD": "1"})
             self.prefix = []
-            wait_until(lambda: run([*self.at(side), self.wg, "show", name]).returncode == 0, what="wireguard-go runs")
+            try:
+                wait_until(lambda: run([*self.at(side), self.wg, "show", name]).returncode == 0, what="wireguard-go runs")
+            except AssertionError:
+                raise unittest.SkipTest(f"wireguard-go does not run here: {process.err.text()[-300:]}") from None
         self.in_space(self.spaces[side], "address", "add", f"{address}/24", "dev", name)
         return name
 
-    def configure(self, side: str, name: str, *words):
+    def configure(self, side: str, *words):
+        name = self.interfaces[side]
         done = run([*self.at(side), self.wg, "set", name, *words])
         self.assertEqual(done.returncode, 0, done.stderr)
         self.in_space(self.spaces[side], "link", "set", name, "up")
 
+    def transfer(self, what: str):
+        """What iperf3 moved from A to B through WireGuard in two seconds."""
+        def attempt():
+            done = run([*self.at("a"), self.iperf, "-c", "10.99.0.2", "-t", "2", "-J", "--connect-timeout", "3000"])
+            if done.returncode != 0:
+                raise AssertionError(done.stdout[-400:] + done.stderr)
+            return json.loads(done.stdout)["end"]["sum_received"]
+        return wait_until(attempt, 30, what)
+
     def test_a_wireguard_tunnel_leads_through_ours(self):
         key_a, public_a = self.key("a.key")
         key_b, public_b = self.key("b.key")
-        name_b = self.device("b", "10.99.0.2")
-        self.configure("b", name_b, "private-key", key_b, "listen-port", "51820", "peer", public_a, "allowed-ips",
-                       "10.99.0.1/32")
+        self.configure("b", "private-key", key_b, "listen-port", "51820", "peer", public_a, "allowed-ips", "10.99.0.1/32")
+        self.configure("a", "private-key", key_a, "peer", public_b, "allowed-ips", "10.99.0.2/32", "endpoint",
+                       "10.77.9.2:51820", "persistent-keepalive", "5")
+        self.prefix = self.at("b")
+        self.start([self.iperf, "-s", "-B", "10.99.0.2"])
+        self.prefix = []
+        try:
+            self.transfer("bytes through WireGuard alone")
+        except AssertionError as why:
+            raise unittest.SkipTest(f"WireGuard does not work here, even without us: {why}") from None
+
         self.prefix = self.at("m")
         both = Tunnel(self, server={"bind": ["10.77.1.1"]}, mappings=[
             # WireGuard is encrypted end to end already.
             {"name": "wireguard", "udp": 51820, "to": "10.77.2.2:51820", "encrypt": False}])
         both.server.public_port("wireguard")
         self.prefix = []
-        name_a = self.device("a", "10.99.0.1")
-        self.configure("a", name_a, "private-key", key_a, "peer", public_b, "allowed-ips", "10.99.0.2/32", "endpoint",
-                       "10.77.1.1:51820", "persistent-keepalive", "5")
-        self.prefix = self.at("b")
-        self.start([self.iperf, "-s", "-B", "10.99.0.2"])
-        self.prefix = []
-        amount = 20_000_000 if full_size() else 2_000_000
-
-        def transfer():
-            done = run([*self.at("a"), self.iperf, "-c", "10.99.0.2", "-n", str(amount), "-J"], deadline=60)
-            if done.returncode != 0:
-                raise AssertionError(done.stdout[-400:] + done.stderr)
-            return json.loads(done.stdout)["end"]
-        result = wait_until(transfer, 60, "bytes through WireGuard through the tunnel")
-        self.assertGreaterEqual(result["sum_sent"]["bytes"], amount)
-        # iperf3's receiver leaves what is under way at the end.
-        self.assertGreaterEqual(result["sum_received"]["bytes"], amount / 2)
+        # B follows: WireGuard answers where it was last spoken to from.
+        self.configure("a", "peer", public_b, "endpoint", "10.77.1.1:51820")
+        self.in_space(self.spaces["a"], "link", "set", "eth9", "down")
+        moved = self.transfer("bytes through WireGuard through the tunnel")
+        self.assertGreater(moved["bytes"], 100_000)
         shown = both.ctl.mapping("wireguard")
         self.assertEqual(shown["datagrams_by"], "datagram")
-        self.assertGreater(shown["bytes_in"], result["sum_received"]["bytes"])
+        # iperf3's receiver leaves what is under way at the end.
+        self.assertGreater(shown["bytes_in"], moved["bytes"])
         self.assertEqual(shown["visitors"], 1)
-        print(f"WireGuard through the tunnel: {result['sum_received']['bits_per_second'] / 1e6:.0f} Mbit/s", flush=True)
+        print(f"WireGuard through the tunnel: {moved['bits_per_second'] / 1e6:.0f} Mbit/s", flush=True)
 
 
 if __name__ == "__main__":
