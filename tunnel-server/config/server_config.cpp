@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include "common/config/files.hpp"
 #include "common/config/toml_reader.hpp"
+#include "common/core/names.hpp"
 
 namespace tunnel::server {
 
@@ -78,6 +80,25 @@ void read_limits(Table& root, LimitOptions& out) {
     table.read_number("ready", out.ready, 0, largest_limit);
 }
 
+void read_lists(Table& root, const ServerPaths& paths, std::vector<ListFile>& out) {
+    std::set<std::string> taken;
+    for (Table& table : root.tables("list")) {
+        ListFile list;
+        const bool named = table.read("name", list.name, [](std::string_view text) -> Result<std::string> {
+            if (auto checked = check_name("list", text); !checked) return pass(std::move(checked.error()));
+            return std::string(text);
+        });
+        read_path(table, "file", paths, list.path);
+        if (!table.has("name"))
+            table.report(table.position(), "this list has no name: write name = \"NAME\"");
+        if (list.path.empty()) table.report(table.position(), "this list has no file: write file = \"PATH\"");
+        if (named && !taken.insert(list.name).second)
+            table.report("name", table.position_of("name"),
+                         fmt::format("\"{}\" is the name of a list above: choose another", list.name));
+        out.push_back(std::move(list));
+    }
+}
+
 void read_all(Document& document, const ServerPaths& paths, ServerConfig& out) {
     Table root = document.root();
     root.read("public_host", out.public_host, parse_public_host);
@@ -96,6 +117,7 @@ void read_all(Document& document, const ServerPaths& paths, ServerConfig& out) {
     read_path(store, "path", paths, out.store.path);
     read_admin(root, paths, out.admin);
     read_limits(root, out.limits);
+    read_lists(root, paths, out.lists);
     config::read_log(root, out.log);
 }
 
@@ -176,7 +198,8 @@ std::vector<std::string> settings_needing_restart(const ServerConfig& now, const
 
 std::vector<std::string> server_config_keys() {
     ServerConfig config;
-    auto document = Document::parse("", "");
+    // One list, because the keys of a list of tables are asked for only where there is a table.
+    auto document = Document::parse("[[list]]\n", "");
     read_all(document, {}, config);
     return document.known_keys();
 }

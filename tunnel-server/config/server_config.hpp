@@ -13,6 +13,7 @@
 #include "common/core/cipher.hpp"
 #include "common/core/clock.hpp"
 #include "common/mapping/unix_path.hpp"
+#include "tunnel-server/access/list_file.hpp"
 
 namespace tunnel::server {
 
@@ -67,6 +68,7 @@ struct ServerConfig {
     StoreOptions store;
     AdminOptions admin;
     LimitOptions limits;
+    std::vector<ListFile> lists;  // for allow and deny, in the file's order
     config::LogOptions log;
 
     // May a client take this public port? Never the tunnel port itself.

@@ -76,6 +76,12 @@ waiting_visitors = 1024
 ready_per_client = 64
 ready = 4096
 
+# Lists of addresses and networks, one a line, `#` begins a comment; read again when they change. Mappings and
+# clients refer to them: allow = ["list:office"], deny = ["list:blocked"].
+# [[list]]
+# name = "office"
+# file = "office.list"
+
 [log]
 level = "info"    # debug info warn error
 format = "text"   # text json

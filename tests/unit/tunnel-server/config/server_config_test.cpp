@@ -73,6 +73,12 @@ group = "admins"
 unauthenticated = 1
 unauthenticated_per_address = 2
 waiting_visitors = 0
+[[list]]
+name = "office"
+file = "lists/office"
+[[list]]
+name = "blocked"
+file = "/srv/blocked"
 [log]
 level = "debug"
 format = "json"
@@ -93,6 +99,7 @@ format = "json"
     wanted.store = {"/etc/t/s.db"};
     wanted.admin = {"/etc/t/a.sock", "admins"};
     wanted.limits = {1, 2, 0};
+    wanted.lists = {{"office", "/etc/t/lists/office"}, {"blocked", "/srv/blocked"}};
     wanted.log = {LogLevel::debug, LogFormat::json};
     EXPECT_EQ(config, wanted);
 }
@@ -230,6 +237,15 @@ TEST(ServerConfig, LoadsFromItsFile) {
     here.config = folder;
     EXPECT_THAT(load_server_config(here).error().at(0).message, HasSubstr("Is a directory"));
     std::filesystem::remove_all(folder);
+}
+
+TEST(ServerConfig, AListHasANameOfItsOwnAndAFile) {
+    EXPECT_THAT(problems("[[list]]\n"),
+                ElementsAre(HasSubstr("this list has no name: write name = \"NAME\""),
+                            HasSubstr("this list has no file: write file = \"PATH\"")));
+    EXPECT_THAT(problems("[[list]]\nname = \"a\"\nfile = \"x\"\n[[list]]\nname = \"a\"\nfile = \"y\"\n"),
+                ElementsAre(HasSubstr(":5:8: list.name: \"a\" is the name of a list above")));
+    EXPECT_THAT(problems("[[list]]\nname = \"a b\"\nfile = \"x\"\n"), ElementsAre(HasSubstr("list.name")));
 }
 
 }  // namespace

@@ -41,7 +41,12 @@ TEST(Samples, OfTheServerParse) {
 }
 
 TEST(Samples, ServerTomlHasEveryKeyAndTheDefaults) {
-    const auto text = sample(fs::path(TUNNEL_SAMPLES) / "server.toml");
+    auto text = sample(fs::path(TUNNEL_SAMPLES) / "server.toml");
+    // The one that has no default.
+    const std::string commented = "# [[list]]\n# name = \"office\"\n# file = \"office.list\"\n";
+    const auto list = text.find(commented);
+    ASSERT_NE(list, std::string::npos);
+    text.replace(list, commented.size(), "[[list]]\nname = \"office\"\nfile = \"office.list\"\n");
     EXPECT_EQ(config::Document::parse(text, "server.toml").present_keys(), server_config_keys());
     const auto config = parse_server_config(text, paths);
     ASSERT_TRUE(config);
@@ -51,6 +56,7 @@ TEST(Samples, ServerTomlHasEveryKeyAndTheDefaults) {
     wanted.tls.key = paths.key;
     wanted.store.path = paths.store;
     wanted.admin.socket = paths.admin_socket;
+    wanted.lists = {{"office", config::path_from_config(paths.config, "office.list")}};
     EXPECT_EQ(*config, wanted);
 }
 
@@ -72,8 +78,8 @@ TEST(Keys, AreTheOnesOfTheDocumentation) {
                     "admin.group", "admin.socket", "allow_ports", "allow_unix", "bind", "cipher", "drain",
                     "grace", "heartbeat.interval", "heartbeat.timeout", "kernel_tls", "limits.ready",
                     "limits.ready_per_client", "limits.unauthenticated", "limits.unauthenticated_per_address",
-                    "limits.waiting_visitors", "listen", "log.format", "log.level", "public_host",
-                    "store.path", "tls.certificate", "tls.key", "tls.link", "workers"));
+                    "limits.waiting_visitors", "list.file", "list.name", "listen", "log.format", "log.level",
+                    "public_host", "store.path", "tls.certificate", "tls.key", "tls.link", "workers"));
 }
 
 }  // namespace
