@@ -55,8 +55,9 @@ class Worker {
     EventSet events_{context_};
     PipePool pipes_;
     ScratchBuffers scratch_;
+    BandwidthQueue bandwidth_{context_};
     const KernelTlsUse kernel_tls_;
-    RelayTable relays_{{context_, events_, pipes_, scratch_, kernel_tls_}};
+    RelayTable relays_{{context_, events_, pipes_, scratch_, bandwidth_, kernel_tls_}};
     std::thread thread_;
 };
 

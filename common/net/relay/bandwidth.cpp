@@ -78,11 +78,14 @@ bool Throttle::lease(TimePoint now) {
         wanted = taken;
         if (wanted == 0) return false;
     }
-    leased_ = static_cast<std::size_t>(wanted);
-    return true;
+    const auto paid = std::min<std::uint64_t>(owed_, wanted);
+    owed_ -= static_cast<std::size_t>(paid);
+    leased_ = static_cast<std::size_t>(wanted - paid);
+    return leased_ > 0;
 }
 
 void Throttle::used(std::size_t bytes) {
+    owed_ += bytes - std::min(bytes, leased_);
     leased_ -= std::min(bytes, leased_);
     for (const auto& bandwidth : bandwidths_) {
         if (bandwidth) bandwidth->passed_ += bytes;

@@ -72,7 +72,7 @@ class Throttle {
     void on_turn(std::function<void()> handler) { on_turn_ = std::move(handler); }
     // Bytes that may be read now. 0: none are left, and the direction waits for its turn from here on.
     std::size_t allowance(TimePoint now);
-    // That many of them were read.
+    // That many were read. More than was allowed is owed, and taken from the leases that follow.
     void used(std::size_t bytes);
     // The source is empty: what is left of the lease goes to others.
     void rest();
@@ -88,6 +88,7 @@ class Throttle {
     Bandwidths bandwidths_;
     std::function<void()> on_turn_;
     std::size_t leased_ = 0;
+    std::size_t owed_ = 0;
     bool waiting_ = false;
     BandwidthQueue::Queue::iterator place_{};
 };

@@ -2,9 +2,11 @@
 // One direction of a relay: how its bytes move, and what of them is on the way.
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 
 #include "common/core/bytes.hpp"
+#include "common/net/relay/bandwidth.hpp"
 #include "common/net/relay/pipe_pool.hpp"
 
 namespace tunnel::net {
@@ -19,13 +21,14 @@ struct Direction {
 
     Way way = Way::copy;
     bool may_splice = true;
-    bool readable = false;      // the source may have more
-    bool held = false;          // nothing is read from it yet
-    bool stuck = false;         // the target did not take all; its EPOLLOUT goes on
-    bool source_ended = false;  // the source's end was read
-    bool ended = false;         // and passed on
-    std::uint8_t little = 0;    // times in a row that splicing was not worth its pipe
-    std::uint64_t moved = 0;    // bytes of payload that the target took
+    bool readable = false;               // the source may have more
+    bool held = false;                   // nothing is read from it yet
+    bool stuck = false;                  // the target did not take all; its EPOLLOUT goes on
+    bool source_ended = false;           // the source's end was read
+    bool ended = false;                  // and passed on
+    std::uint8_t little = 0;             // times in a row that splicing was not worth its pipe
+    std::uint64_t moved = 0;             // bytes of payload that the target took
+    std::unique_ptr<Throttle> throttle;  // null: reads as fast as it can
 
     // Bytes that were read and not yet taken.
     std::optional<Pipe> pipe;

@@ -16,6 +16,8 @@ namespace tunnel::net {
 namespace {
 
 constexpr std::size_t copy_size = 64 * 1024;
+constexpr std::size_t least_received = 16;  // KernelTlsSocket::receive()
+constexpr std::size_t worth_splicing = 16 * 1024;
 // The last writability edge may come before the last bytes have left kernel TLS.
 constexpr Millis first_look{5};
 constexpr Millis longest_pause{320};
@@ -119,17 +121,20 @@ void Relay::opened_by_kernel(Direction& direction, const Result<KernelTlsSocket:
 // Reads until it is told that there is nothing: every further record is an edge of its own, but the edge may
 // come before the record is whole.
 void Relay::copy_opened(Direction& direction) {
-    const auto got = kernel_->socket.receive(MutableBytes(resources_.scratch.in).first(copy_size));
+    const auto room = std::clamp(read_limit_, least_received, copy_size);
+    const auto got = kernel_->socket.receive(MutableBytes(resources_.scratch.in).first(room));
     opened_by_kernel(direction, got);
-    if (got && got->size == copy_size && direction.may_splice) direction.way = Direction::Way::splice;
+    if (got && got->size == room && room >= worth_splicing && direction.may_splice)
+        direction.way = Direction::Way::splice;
 }
 
 // A splice gives one record at most, so several are gathered before they go on.
 void Relay::splice_opened(Direction& direction) {
     auto& pipe = *direction.pipe;
-    while (pipe.bytes_inside < pipe.capacity / 2) {
+    while (pipe.bytes_inside < std::min(pipe.capacity / 2, read_limit_)) {
         const auto n = ::splice(data_.fd.get(), nullptr, pipe.write.get(), nullptr,
-                                pipe.capacity - pipe.bytes_inside, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+                                std::min(pipe.capacity, read_limit_) - pipe.bytes_inside,
+                                SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
         if (n > 0) {
             pipe.bytes_inside += static_cast<std::size_t>(n);
             direction.spliced += static_cast<std::size_t>(n);

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 
 #include "common/net/relay/relay.hpp"
 
@@ -23,6 +24,11 @@ constexpr std::size_t copy_size = 64 * 1024;
 constexpr std::size_t worth_splicing = 16 * 1024;
 constexpr int little_enough = 2;
 
+// Payload that was read from the source so far.
+std::uint64_t read_of(const Direction& direction) {
+    return direction.moved + direction.rest_counts + (direction.pipe ? direction.pipe->bytes_inside : 0);
+}
+
 bool would_block(int error) {
     return error == EAGAIN || error == EWOULDBLOCK;
 }
@@ -31,9 +37,12 @@ bool would_block(int error) {
 
 void Relay::pump(Direction& direction) {
     for (int reads = 0; reads < reads_per_turn; ++reads) {
-        if (!flush(direction) || completing_) return;
+        if (!flush(direction)) return direction.throttle ? direction.throttle->rest() : void();
+        if (completing_) return;
         if (direction.source_ended) return finish(direction);
         if (!direction.readable || direction.held) return rest(direction);
+        if (!may_read(direction)) return;
+        const auto before = read_of(direction);
         switch (direction.way) {
             case Direction::Way::copy:
                 copy(direction);
@@ -48,6 +57,7 @@ void Relay::pump(Direction& direction) {
                 open(direction);
                 break;
         }
+        if (direction.throttle) direction.throttle->used(read_of(direction) - before);
         if (completing_) return;
     }
     resources_.events.again(source(direction));
@@ -62,6 +72,7 @@ void Relay::send_opening(BytesView opening) {
     if (n < 0) no_bytes(outward_in_, errno);
     if (completing_) return;
     const auto size = static_cast<std::size_t>(std::max<ssize_t>(n, 0));  // an end is told of by an event
+    if (outward_in_.throttle) outward_in_.throttle->used(size);
     auto& out = seals ? scratch.out : scratch.in;
     std::copy(opening.begin(), opening.end(), out.begin());
     auto total = opening.size() + size;
@@ -75,6 +86,17 @@ void Relay::send_opening(BytesView opening) {
         total = opening.size() + *sealed;
     }
     write(outward_in_, BytesView(out).first(total), size);
+}
+
+bool Relay::may_read(Direction& direction) {
+    read_limit_ = std::numeric_limits<std::size_t>::max();
+    if (!direction.throttle) return true;
+    read_limit_ = direction.throttle->allowance(Clock::now());
+    if (read_limit_ > 0) return true;
+    // Others have a use for the pipe meanwhile.
+    if (direction.pipe) resources_.pipes.give_back(std::move(*direction.pipe));
+    direction.pipe.reset();
+    return false;
 }
 
 bool Relay::flush(Direction& direction) {
@@ -131,7 +153,9 @@ void Relay::no_bytes(Direction& direction, int error) {
 ssize_t Relay::receive(Direction& direction, MutableBytes into) {
     const int fd = source(direction).fd.get();
     if (!tentative_ || &direction != &outward_in_) return ::recv(fd, into.data(), into.size(), MSG_DONTWAIT);
-    const auto n = ::recv(fd, into.data(), into.size(), MSG_PEEK | MSG_DONTWAIT);
+    // What was seen before, and so much more; scratch memory has room for both.
+    const auto n =
+        ::recv(fd, into.data(), std::min(peeked_ + into.size(), copy_size), MSG_PEEK | MSG_DONTWAIT);
     if (n < 0) return n;
     const auto seen = static_cast<std::size_t>(n);
     if (seen <= peeked_) {  // the end, if it is there, is found when the relay has settled
@@ -147,16 +171,17 @@ ssize_t Relay::receive(Direction& direction, MutableBytes into) {
 void Relay::copy(Direction& direction) {
     if (kernel_opens(direction)) return copy_opened(direction);
     auto& buffer = resources_.scratch.in;
-    const auto n = receive(direction, MutableBytes(buffer).first(copy_size));
+    const auto room = std::min(copy_size, read_limit_);
+    const auto n = receive(direction, MutableBytes(buffer).first(room));
     if (n < 0) return no_bytes(direction, errno);
     if (n == 0) {
         direction.source_ended = true;
         return;
     }
     const auto size = static_cast<std::size_t>(n);
-    if (size == copy_size && !tentative_)
+    if (size == room && size >= worth_splicing && !tentative_)
         direction.way = direction.may_splice ? Direction::Way::splice : Direction::Way::copy;
-    else if (!source(direction).hung_up)
+    else if ((size < room || peeked_ == copy_size) && !source(direction).hung_up)
         direction.readable = false;  // it has been emptied (epoll(7)): what comes later is told of
     write(direction, BytesView(buffer).first(size), size);
 }
@@ -168,8 +193,8 @@ void Relay::splice(Direction& direction) {
     if (!direction.pipe) return copy(direction);
     if (kernel_opens(direction)) return splice_opened(direction);
     auto& pipe = *direction.pipe;
-    const auto n = ::splice(source(direction).fd.get(), nullptr, pipe.write.get(), nullptr, pipe.capacity,
-                            SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+    const auto n = ::splice(source(direction).fd.get(), nullptr, pipe.write.get(), nullptr,
+                            std::min(pipe.capacity, read_limit_), SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
     if (n > 0) {
         pipe.bytes_inside = static_cast<std::size_t>(n);
         direction.spliced += pipe.bytes_inside;
@@ -187,6 +212,7 @@ void Relay::splice(Direction& direction) {
 void Relay::rest(Direction& direction) {
     if (direction.pipe) resources_.pipes.give_back(std::move(*direction.pipe));
     direction.pipe.reset();
+    if (direction.throttle) direction.throttle->rest();
     if (direction.way != Direction::Way::splice) return;
     const bool little = std::exchange(direction.spliced, 0) < worth_splicing;
     direction.little = static_cast<std::uint8_t>(little ? direction.little + 1 : 0);

@@ -26,7 +26,8 @@ std::size_t rest_of_record(BytesView partial) {
 
 void Relay::seal(Direction& direction) {
     auto& scratch = resources_.scratch;
-    const auto n = receive(direction, MutableBytes(scratch.in).first(read_size));
+    const auto room = std::min(read_size, read_limit_);
+    const auto n = receive(direction, MutableBytes(scratch.in).first(room));
     if (n < 0) return no_bytes(direction, errno);
     const auto size = static_cast<std::size_t>(n);
     const auto sealed = size > 0 ? records_->sealer.seal_many(BytesView(scratch.in).first(size), scratch.out)
@@ -36,9 +37,9 @@ void Relay::seal(Direction& direction) {
         return;
     }
     if (size == 0) direction.source_ended = true;
-    if (size < read_size && !outer_.hung_up) direction.readable = false;
+    if ((size < room || peeked_ == read_size) && !outer_.hung_up) direction.readable = false;
     write(direction, BytesView(scratch.out).first(*sealed), size);
-    if (size > 0 && kernel_may_take(direction, size == read_size)) offer_sealing();
+    if (size > 0 && kernel_may_take(direction, size == room)) offer_sealing();
 }
 
 // What one read of the data connection came to.
@@ -73,7 +74,9 @@ Relay::Opened Relay::open_records(BytesView bytes) {
 void Relay::open(Direction& direction) {
     auto& scratch = resources_.scratch;
     const auto held = direction.partial.size();
-    const auto wanted = direction.to_boundary ? rest_of_record(direction.partial) : read_size;
+    // What a record has beyond the limit is owed: to read it bit by bit would cost more than it spares.
+    const auto missing = rest_of_record(direction.partial);
+    const auto wanted = direction.to_boundary ? missing : std::min(read_size, std::max(read_limit_, missing));
     const auto n = ::recv(data_.fd.get(), scratch.in.data() + held, wanted, MSG_DONTWAIT);
     if (n < 0) return no_bytes(direction, errno);
     if (n == 0) {
@@ -91,7 +94,8 @@ void Relay::open(Direction& direction) {
     direction.source_ended = opened.closed;
     if (opened.plaintext > 0)
         write(direction, BytesView(scratch.out).first(opened.plaintext), opened.plaintext);
-    if (kernel_may_take(direction, static_cast<std::size_t>(n) == read_size)) direction.to_boundary = true;
+    const bool full = !direction.to_boundary && static_cast<std::size_t>(n) == wanted;
+    if (kernel_may_take(direction, full)) direction.to_boundary = true;
     if (direction.to_boundary && direction.partial.empty() && !opened.closed) offer_opening();
 }
 

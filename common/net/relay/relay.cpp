@@ -55,6 +55,20 @@ Relay::Relay(RelayResources resources, UniqueFd outer, UniqueFd data, std::optio
     data_in_.way = Direction::Way::open;
 }
 
+void Relay::limit(Throttle::Bandwidths from_outer, Throttle::Bandwidths to_outer) {
+    const auto set = [this](Direction& direction, Throttle::Bandwidths bandwidths) {
+        const bool any = bandwidths[0] || bandwidths[1];
+        direction.throttle.reset();
+        if (!any) return;
+        direction.throttle = std::make_unique<Throttle>(resources_.bandwidth, std::move(bandwidths));
+        direction.throttle->on_turn([this, &direction] {
+            if (!completing_) pump(direction);
+        });
+    };
+    set(outward_in_, std::move(from_outer));
+    set(data_in_, std::move(to_outer));
+}
+
 void Relay::start(std::unique_ptr<RelayPrologue> prologue, Done done, const RelayBeginning& beginning) {
     started_ = Clock::now();
     done_ = std::move(done);
@@ -198,6 +212,7 @@ void Relay::close() {
     for (auto* direction : {&outward_in_, &data_in_}) {
         if (direction->pipe) resources_.pipes.give_back(std::move(*direction->pipe));
         direction->pipe.reset();
+        direction->throttle.reset();
     }
     for (auto* socket : {&outer_, &data_}) {
         const bool kept = socket == &outer_ && failure_ && failure_->end == RelayEnd::unanswered;

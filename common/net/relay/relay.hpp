@@ -10,6 +10,9 @@
 // and kernel TLS may be used (KernelTlsUse): from then on it moves as a plain one does. What a socket does
 // not take waits in the leased pipe or in a small buffer of the direction's own, the only one it may hold.
 //
+// Speeds: a direction with a bandwidth leases bytes before it reads, and where there are none it stays unread
+// until its turn comes.
+//
 // Ends: the end of one direction is passed on as shutdown(SHUT_WR) once everything before it was written (on
 // an encrypted data connection after close_notify), and the other direction goes on. Any failure ends both
 // directions with a reset on both sockets, so that a peer never takes a broken transfer for a complete one.
@@ -99,6 +102,9 @@ class Relay {
     // Only before start() and from `done` on.
     ~Relay() = default;
 
+    // Before start(): what each direction keeps to, and what counts its bytes.
+    void limit(Throttle::Bandwidths from_outer, Throttle::Bandwidths to_outer);
+
     // Called once, in a turn of its own, when both directions have ended and both sockets are closed. It may
     // destroy the relay.
     using Done = std::function<void(RelayResult)>;
@@ -138,6 +144,8 @@ class Relay {
 
     // One turn of a direction: moves what can be moved now, within a budget.
     void pump(Direction& direction);
+    // False when the direction has to wait for its turn; else read_limit_ bytes may be read.
+    bool may_read(Direction& direction);
     // False while the target takes no more, and after a failure.
     bool flush(Direction& direction);
     bool flush_pipe(Direction& direction);
@@ -200,6 +208,7 @@ class Relay {
     Done done_;
     TimePoint started_{};
     std::size_t peeked_ = 0;
+    std::size_t read_limit_ = 0;  // of the read that is next
     bool tentative_ = false;
     bool completing_ = false;
 };

@@ -5,6 +5,7 @@
 #include "common/net/asio.hpp"
 #include "common/net/event_set.hpp"
 #include "common/net/kernel_tls.hpp"
+#include "common/net/relay/bandwidth.hpp"
 #include "common/net/relay/pipe_pool.hpp"
 
 namespace tunnel::net {
@@ -31,6 +32,7 @@ struct RelayResources {
     EventSet& events;
     PipePool& pipes;
     ScratchBuffers& scratch;
+    BandwidthQueue& bandwidth;
     const KernelTlsUse& kernel_tls;
 };
 

@@ -37,8 +37,9 @@ struct Lent {
     EventSet events;
     PipePool pipes;
     ScratchBuffers scratch;
+    BandwidthQueue bandwidth{context};
     KernelTlsUse kernel_tls;
-    RelayResources resources() { return {context, events, pipes, scratch, kernel_tls}; }
+    RelayResources resources() { return {context, events, pipes, scratch, bandwidth, kernel_tls}; }
 };
 
 // A relay and what it says when it has ended. The loop's run() waits for it once it was started.

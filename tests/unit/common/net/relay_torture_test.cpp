@@ -116,6 +116,12 @@ PipePool::Limits a_pool(wire::SeededRandom& random) {
     return limits;
 }
 
+// What the chains of a batch may share: speeds that make them wait for their turns.
+std::shared_ptr<Bandwidth> a_bandwidth(wire::SeededRandom& random) {
+    const std::uint64_t rate = 20'000'000 + random.below(200'000'000);
+    return std::make_shared<Bandwidth>(Bandwidth::Rate{rate, rate / 50});
+}
+
 // Directions that were handed over, of those that could be.
 std::size_t handed_over = 0;
 
@@ -138,14 +144,23 @@ void run_batch(wire::SeededRandom& random, std::size_t first, std::size_t count)
     constexpr std::uint64_t after[] = {0, 1, 0, 300'000};
     lent.kernel_tls.after = after[first / batch % std::size(after)];
     std::deque<Chain> chains;
-    for (std::size_t i = 0; i < count; ++i) chains.emplace_back(loop, lent, a_plan(random)).start();
+    const bool limited = random.below(3) == 0;
+    const auto in = a_bandwidth(random);
+    const auto out = random.coin() ? a_bandwidth(random) : std::make_shared<Bandwidth>();
+    for (std::size_t i = 0; i < count; ++i) {
+        auto& chain = chains.emplace_back(loop, lent, a_plan(random));
+        auto& side = random.coin() ? chain.server_side : chain.client_side;
+        if (limited) side.relay().limit({in, nullptr}, {out, random.coin() ? in : nullptr});
+        chain.start();
+    }
     loop.run();
     EXPECT_EQ(lent.pipes.leased(), 0u);
+    EXPECT_EQ(lent.bandwidth.size(), 0u);
     for (std::size_t i = 0; i < count; ++i) {
         SCOPED_TRACE(fmt::format(
-            "scenario {}: {}\n  pipes: {} leased at most, {} kept, {} wanted; kernel TLS after {} bytes",
+            "scenario {}: {}\n  pipes: {} leased at most, {} kept, {} wanted; kernel TLS after {} bytes; {}",
             first + i, chains[i].plan.text(), limits.leased, limits.kept, limits.wanted_size,
-            lent.kernel_tls.after));
+            lent.kernel_tls.after, limited ? "limited" : "not limited"));
         expect_complete(chains[i]);
         count_kernel(chains[i]);
     }
