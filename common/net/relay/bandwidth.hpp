@@ -35,6 +35,10 @@ class Bandwidth {
 
 class Throttle;
 
+// Who may limit a relay.
+enum class Limiter : std::uint8_t { mapping, client };
+constexpr std::size_t limiters = 2;
+
 // The directions of one worker that wait for their turn, in the order in which they came: each that gets one
 // goes to the end. One coarse timer for all, which runs only while somebody waits. That worker's thread.
 class BandwidthQueue {
@@ -60,13 +64,14 @@ class BandwidthQueue {
 // What one direction may read. That worker's thread.
 class Throttle {
   public:
-    // At most two: the mapping's and its client's.
-    using Bandwidths = std::array<std::shared_ptr<Bandwidth>, 2>;
+    using Bandwidths = std::array<std::shared_ptr<Bandwidth>, limiters>;
     Throttle(BandwidthQueue& queue, Bandwidths bandwidths);
     Throttle(const Throttle&) = delete;
     Throttle& operator=(const Throttle&) = delete;
     // Gives back what is leased and leaves the queue.
     ~Throttle();
+
+    const Bandwidths& bandwidths() const { return bandwidths_; }
 
     // Called when its turn has come and allowance() is no longer 0. Destroys no Throttle.
     void on_turn(std::function<void()> handler) { on_turn_ = std::move(handler); }

@@ -55,18 +55,27 @@ Relay::Relay(RelayResources resources, UniqueFd outer, UniqueFd data, std::optio
     data_in_.way = Direction::Way::open;
 }
 
-void Relay::limit(Throttle::Bandwidths from_outer, Throttle::Bandwidths to_outer) {
-    const auto set = [this](Direction& direction, Throttle::Bandwidths bandwidths) {
-        const bool any = bandwidths[0] || bandwidths[1];
-        direction.throttle.reset();
-        if (!any) return;
-        direction.throttle = std::make_unique<Throttle>(resources_.bandwidth, std::move(bandwidths));
+void Relay::limit(Limiter limiter, std::shared_ptr<Bandwidth> from_outer,
+                  std::shared_ptr<Bandwidth> to_outer) {
+    set_bandwidth(outward_in_, limiter, std::move(from_outer));
+    set_bandwidth(data_in_, limiter, std::move(to_outer));
+}
+
+void Relay::set_bandwidth(Direction& direction, Limiter limiter, std::shared_ptr<Bandwidth> bandwidth) {
+    Throttle::Bandwidths all;
+    if (direction.throttle) all = direction.throttle->bandwidths();
+    auto& own = all[static_cast<std::size_t>(limiter)];
+    if (own == bandwidth) return;
+    own = std::move(bandwidth);
+    direction.throttle.reset();
+    if (all[0] || all[1]) {
+        direction.throttle = std::make_unique<Throttle>(resources_.bandwidth, std::move(all));
         direction.throttle->on_turn([this, &direction] {
             if (!completing_) pump(direction);
         });
-    };
-    set(outward_in_, std::move(from_outer));
-    set(data_in_, std::move(to_outer));
+    }
+    // It may have waited for a turn that does not come any more.
+    if (direction.readable && !completing_) resources_.events.again(source(direction));
 }
 
 void Relay::start(std::unique_ptr<RelayPrologue> prologue, Done done, const RelayBeginning& beginning) {

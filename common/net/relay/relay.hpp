@@ -102,8 +102,9 @@ class Relay {
     // Only before start() and from `done` on.
     ~Relay() = default;
 
-    // Before start(): what each direction keeps to, and what counts its bytes.
-    void limit(Throttle::Bandwidths from_outer, Throttle::Bandwidths to_outer);
+    // What each direction keeps to from its next lease on, and what counts its bytes. Null: nothing of this
+    // limiter.
+    void limit(Limiter limiter, std::shared_ptr<Bandwidth> from_outer, std::shared_ptr<Bandwidth> to_outer);
 
     // Called once, in a turn of its own, when both directions have ended and both sockets are closed. It may
     // destroy the relay.
@@ -144,6 +145,7 @@ class Relay {
 
     // One turn of a direction: moves what can be moved now, within a budget.
     void pump(Direction& direction);
+    void set_bandwidth(Direction& direction, Limiter limiter, std::shared_ptr<Bandwidth> bandwidth);
     // False when the direction has to wait for its turn; else read_limit_ bytes may be read.
     bool may_read(Direction& direction);
     // False while the target takes no more, and after a failure.

@@ -52,7 +52,7 @@ TEST_P(RelayLimit, EachDirectionIsNoFasterThanItsOwn) {
     Chain chain(loop_, lent_, plan(3'000'000, 1'000'000));
     const auto in = bandwidth(10'000'000, 200'000);
     const auto out = bandwidth(5'000'000, 100'000);
-    chain.server_side.relay().limit({in, nullptr}, {out, nullptr});
+    chain.server_side.relay().limit(Limiter::mapping, in, out);
     const auto start = Clock::now();
     chain.start();
     loop_.run();
@@ -70,7 +70,7 @@ TEST_P(RelayLimit, VisitorsShareOne) {
     const auto start = Clock::now();
     for (int i = 0; i < 8; ++i) {
         auto& chain = chains.emplace_back(loop_, lent_, plan(500'000, 10'000));
-        chain.server_side.relay().limit({shared, nullptr}, {});
+        chain.server_side.relay().limit(Limiter::client, shared, nullptr);
         chain.start();
     }
     loop_.run();
@@ -83,7 +83,8 @@ TEST_P(RelayLimit, ALimitThatIsNeverReachedCostsNothingButIsCounted) {
     Chain chain(loop_, lent_, plan(4'000'000, 4'000'000));
     const auto wide = bandwidth(100'000'000'000, 1'000'000'000);
     const auto meter = std::make_shared<Bandwidth>();
-    chain.server_side.relay().limit({wide, meter}, {wide, meter});
+    chain.server_side.relay().limit(Limiter::mapping, wide, wide);
+    chain.server_side.relay().limit(Limiter::client, meter, meter);
     chain.start();
     loop_.run();
     expect_complete(chain);
@@ -91,9 +92,24 @@ TEST_P(RelayLimit, ALimitThatIsNeverReachedCostsNothingButIsCounted) {
     EXPECT_EQ(lent_.bandwidth.size(), 0U);
 }
 
+TEST_P(RelayLimit, ALimitThatIsTakenBackLetsGoWhoWaitsForIt) {
+    Chain chain(loop_, lent_, plan(1'000'000, 0));
+    chain.server_side.relay().limit(Limiter::mapping, bandwidth(1'000, 1'000), nullptr);
+    chain.start();
+    std::function<void()> until_it_waits = [&] {
+        if (lent_.bandwidth.size() > 0)
+            return chain.server_side.relay().limit(Limiter::mapping, nullptr, nullptr);
+        asio::post(loop_.context(), until_it_waits);
+    };
+    until_it_waits();
+    loop_.run();
+    expect_complete(chain);
+    EXPECT_EQ(lent_.bandwidth.size(), 0U);
+}
+
 TEST_P(RelayLimit, OneThatWaitsForItsTurnCanBeEnded) {
     Chain chain(loop_, lent_, plan(1'000'000, 0));
-    chain.server_side.relay().limit({bandwidth(1'000, 1'000), nullptr}, {});
+    chain.server_side.relay().limit(Limiter::mapping, bandwidth(1'000, 1'000), nullptr);
     chain.start();
     std::function<void()> until_it_waits = [&] {
         if (lent_.bandwidth.size() > 0) return chain.server_side.relay().abort(RelayEnd::closed);
