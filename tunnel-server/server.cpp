@@ -15,6 +15,8 @@ namespace {
 
 constexpr Millis sweep_interval{500};
 constexpr Millis drain_check_interval{50};
+// Traffic of the last ten seconds may be forgotten by a server that is killed.
+constexpr unsigned sweeps_between_uses = 20;
 // Data connections that are ready even for a client whom nobody visits.
 constexpr std::size_t floor_of_pool = 2;
 
@@ -45,10 +47,13 @@ Result<std::unique_ptr<Server>> Server::make(ServerConfig config, Log log, Confi
     if (!store) return pass(std::move(store.error()));
     auto snapshot = store->load_all();
     if (!snapshot) return pass(std::move(snapshot.error()));
+    ListBook lists(log);
+    if (auto ok = lists.set_files(config.lists); !ok) return pass(std::move(ok.error()));
     std::unique_ptr<Server> server;
     try {
-        server.reset(new Server(std::move(config), std::move(log), std::move(reload), std::move(*store),
-                                std::move(*snapshot), std::move(*context)));
+        server.reset(
+            new Server(std::move(config), std::move(log), std::move(reload),
+                       {std::move(*store), std::move(*snapshot), std::move(lists), std::move(*context)}));
     } catch (const std::system_error& error) {
         return pass(net::event_loop_error(error));
     }
@@ -56,35 +61,45 @@ Result<std::unique_ptr<Server>> Server::make(ServerConfig config, Log log, Confi
     return server;
 }
 
-Server::Server(ServerConfig config, Log log, ConfigSource reload, Store store, StoreSnapshot snapshot,
-               std::shared_ptr<const tls::ServerContext> context)
+Server::Server(ServerConfig config, Log log, ConfigSource reload, Parts parts)
     : config_(std::move(config)),
       log_(std::move(log)),
       reload_source_(std::move(reload)),
       started_at_(std::chrono::system_clock::now()),
-      pin_(context->pin().to_string()),
+      pin_(parts.context->pin().to_string()),
       workers_(config_.workers, log_,
                net::KernelTls::if_wanted(config_.kernel_tls == config::KernelTlsChoice::automatic, log_)),
-      store_(std::move(store)),
-      clients_(snapshot.clients),
+      store_(std::move(parts.store)),
+      clients_(parts.snapshot.clients),
+      lists_(std::move(parts.lists)),
+      access_(log_, lists_, access_hooks()),
+      door_(log_,
+            [this](net::Worker& worker, std::shared_ptr<const Route> route, Visitor visitor) {
+                pairings_->at(worker.index()).visitor(std::move(route), std::move(visitor));
+            }),
       tasks_(context_.get_executor(),
              [this](const std::exception& bug) {
                  log_.error("bug in the server", {{"what", bug.what()}});
              }),
       stop_requested_(context_, asio::steady_timer::time_point::max()) {
     tunnel_port_ = std::make_unique<TunnelPort>(workers_, log_, tunnel_port_hooks(),
-                                                admission_limits(config_), std::move(context));
+                                                admission_limits(config_), std::move(parts.context));
     pairings_ = std::make_unique<PairingGroup>(workers_, context_.get_executor(), stream_failure());
     udp_ = std::make_unique<UdpPlane>(workers_, *pairings_, stream_failure());
-    mappings_ = std::make_unique<MappingTable>(workers_, log_, mapping_rules(), mapping_hooks());
+    mappings_ = std::make_unique<MappingTable>(workers_, log_, mapping_rules(),
+                                               MappingTable::Access{lists_, access_}, mapping_hooks());
     sessions_ = std::make_unique<SessionTable>(context_.get_executor(), log_, clients_, *mappings_,
                                                *pairings_, session_settings());
     admin_api_ = std::make_unique<AdminApi>(context_.get_executor(), log_, *this, workers_, store_, clients_,
-                                            *mappings_, *sessions_);
+                                            access_, *mappings_, *sessions_);
     admin_socket_ = std::make_unique<AdminSocket>(
         context_.get_executor(), log_,
         [this](proto::AdminRequest request) { return admin_api_->handle(std::move(request)); });
-    mappings_->load(snapshot);
+    for (const auto& client : parts.snapshot.clients) {
+        access_.load(client.name, client.use);
+        access_.set(client.name, client.settings);
+    }
+    mappings_->load(parts.snapshot);
 }
 
 Server::~Server() = default;
@@ -126,7 +141,7 @@ MappingTable::Hooks Server::mapping_hooks() {
     MappingTable::Hooks hooks;
     hooks.on_visitor = [this](net::Worker& worker, std::shared_ptr<const Route> route,
                               net::Accepted accepted) {
-        pairings_->at(worker.index()).visitor(std::move(route), std::move(accepted));
+        door_.enter(worker, std::move(route), std::move(accepted));
     };
     hooks.open_udp = [this](const PublicPlace& place, std::function<std::shared_ptr<const Route>()> route) {
         return udp_->open(place, route);
@@ -135,10 +150,29 @@ MappingTable::Hooks Server::mapping_hooks() {
         if (sessions_) sessions_->mappings_changed(seat);
     };
     hooks.on_removed = [this](const MappingKey& key) { abort_relays_of(key); };
+    hooks.on_bandwidths = [this](const MappingKey& key, const Bandwidths& bandwidths) {
+        set_bandwidths_of(key, net::Limiter::mapping, bandwidths);
+    };
     hooks.on_port_chosen = [this](const MappingKey& key, Port port) {
         store_.post([key, port, log = log_](Store& store) {
             if (auto ok = store.set_assigned_port(key.client, key.name, port); !ok)
                 log.warn("port not remembered", {{"mapping", key.name}, {"reason", ok.error().message}});
+        });
+    };
+    return hooks;
+}
+
+ClientAccess::Hooks Server::access_hooks() {
+    ClientAccess::Hooks hooks;
+    hooks.on_change = [this](const std::string& client) {
+        mappings_->client_changed(client);
+        set_bandwidths_of({client, ""}, net::Limiter::client, access_.bandwidths(client));
+    };
+    hooks.on_used_up = [this](const std::string& client) { abort_relays_of({client, ""}); };
+    hooks.on_use = [this](const std::string& client, const MonthlyUse& use) {
+        store_.post([client, use, log = log_](Store& store) {
+            if (auto ok = store.set_client_use(client, use); !ok)
+                log.warn("traffic not remembered", {{"client", client}, {"reason", ok.error().message}});
         });
     };
     return hooks;
@@ -166,6 +200,29 @@ void Server::abort_relays_of(const MappingKey& key) {
         asio::post(worker->executor(),
                    [worker, key] { worker->relays().abort_of(key.client, key.name, net::RelayEnd::closed); });
     }
+}
+
+void Server::set_bandwidths_of(const MappingKey& key, net::Limiter limiter, const Bandwidths& bandwidths) {
+    for (std::size_t i = 0; i < workers_.size(); ++i) {
+        auto* const worker = &workers_.at(i);
+        asio::post(worker->executor(), [worker, key, limiter, bandwidths] {
+            worker->relays().set_bandwidths_of(key.client, key.name, limiter, bandwidths.in, bandwidths.out);
+        });
+    }
+}
+
+net::awaitable<void> Server::read_lists() {
+    bool any = false;
+    const auto files = lists_.look();
+    for (const auto& changed : files) {
+        // A long list takes some time, and that thread has time.
+        auto pending = store_.run([path = changed.file.path](Store&) { return read_list(path); });
+        auto read = co_await std::move(pending);
+        any = lists_.take(changed, std::move(read)) || any;
+    }
+    if (!any) co_return;
+    access_.lists_changed();
+    mappings_->lists_changed();
 }
 
 std::uint64_t Server::garbage_connections() const {
@@ -201,6 +258,9 @@ net::awaitable<void> Server::sweep_loop() {
         const bool passed = co_await net::pause_for(sweep_interval);
         if (!passed) co_return;
         sessions_->sweep(Clock::now());
+        access_.count(std::chrono::system_clock::now());
+        if (++sweeps_ % sweeps_between_uses == 0) access_.keep_uses(std::chrono::system_clock::now());
+        co_await read_lists();
     }
 }
 
@@ -220,6 +280,8 @@ net::awaitable<void> Server::stop_loop() {
     co_await tasks_.join();
     co_await udp_->close();
     co_await workers_.stop();
+    access_.count(std::chrono::system_clock::now());
+    access_.keep_uses(std::chrono::system_clock::now());
     log_.info("server stopped");
 }
 
@@ -261,7 +323,15 @@ void Server::reload() {
         log_.error("config reload refused", {{"file", config_.file}, {"reason", context.error().message}});
         return;
     }
+    const auto lists = lists_.set_files(next->lists);
+    if (!lists) {
+        log_.error("config reload refused", {{"file", config_.file}, {"reason", lists.error().message}});
+        return;
+    }
     apply(std::move(*next), std::move(*context));
+    if (!*lists) return;
+    access_.lists_changed();
+    mappings_->lists_changed();
 }
 
 void Server::apply(ServerConfig next, std::shared_ptr<const tls::ServerContext> context) {

@@ -11,11 +11,14 @@
 
 #include "common/core/log.hpp"
 #include "common/net/worker.hpp"
+#include "tunnel-server/access/client_access.hpp"
+#include "tunnel-server/access/list_book.hpp"
 #include "tunnel-server/admin/admin_api.hpp"
 #include "tunnel-server/admin/admin_socket.hpp"
 #include "tunnel-server/clients/client_book.hpp"
 #include "tunnel-server/config/server_config.hpp"
 #include "tunnel-server/listen/tunnel_port.hpp"
+#include "tunnel-server/listen/visitor_door.hpp"
 #include "tunnel-server/mappings/mapping_table.hpp"
 #include "tunnel-server/sessions/session_table.hpp"
 #include "tunnel-server/store/store_thread.hpp"
@@ -52,13 +55,20 @@ class Server final : public ServerFacts {
     std::uint64_t garbage_connections() const override;
 
   private:
-    Server(ServerConfig config, Log log, ConfigSource reload, Store store, StoreSnapshot snapshot,
-           std::shared_ptr<const tls::ServerContext> context);
+    // What start-up read and made.
+    struct Parts {
+        Store store;
+        StoreSnapshot snapshot;
+        ListBook lists;
+        std::shared_ptr<const tls::ServerContext> context;
+    };
+    Server(ServerConfig config, Log log, ConfigSource reload, Parts parts);
 
     Status open();
     TunnelPort::Hooks tunnel_port_hooks();
     StreamFailure stream_failure();
     MappingTable::Hooks mapping_hooks();
+    ClientAccess::Hooks access_hooks();
     MappingTable::Rules mapping_rules() const;
     SessionSettings session_settings() const;
     void reload();
@@ -69,7 +79,11 @@ class Server final : public ServerFacts {
     void close_tunnel_port_once_unneeded();
     // Those who wait for a data connection and those who are served.
     net::awaitable<std::size_t> unfinished_visitors();
+    // Of one mapping, or of all of a client's when its name is empty.
     void abort_relays_of(const MappingKey& key);
+    void set_bandwidths_of(const MappingKey& key, net::Limiter limiter, const Bandwidths& bandwidths);
+    // Reads the lists that have changed.
+    net::awaitable<void> read_lists();
 
     ServerConfig config_;
     Log log_;
@@ -83,6 +97,9 @@ class Server final : public ServerFacts {
     net::WorkerPool workers_;
     StoreThread store_;
     ClientBook clients_;
+    ListBook lists_;
+    ClientAccess access_;
+    VisitorDoor door_;
     std::unique_ptr<PairingGroup> pairings_;
     std::unique_ptr<UdpPlane> udp_;
     std::unique_ptr<MappingTable> mappings_;
@@ -93,6 +110,7 @@ class Server final : public ServerFacts {
     net::TaskGroup tasks_;
     asio::steady_timer stop_requested_;
     int stop_requests_ = 0;
+    unsigned sweeps_ = 0;
 };
 
 // Reads certificate and key of a config into what new control connections use.

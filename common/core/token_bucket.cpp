@@ -37,12 +37,12 @@ std::uint64_t TokenBucket::take(TimePoint now, std::uint64_t most, std::uint64_t
     const std::uint64_t burst = burst_;
     const auto at = nanoseconds(now);
     const auto depth = cost(burst, per_second);
-    least = std::min(least, burst);
     auto full_at = full_at_.load();
     for (;;) {
         const auto from = std::max(full_at, at);
-        const auto taken = std::min({most, burst, tokens_of(at + depth - from, per_second)});
-        if (taken == 0 || taken < least) return 0;
+        const auto there = std::min(burst, tokens_of(at + depth - from, per_second));
+        if (there == 0 || there < std::min(least, burst)) return 0;
+        const auto taken = std::max(least, std::min(most, there));
         if (full_at_.compare_exchange_weak(full_at, from + cost(taken, per_second))) return taken;
     }
 }

@@ -75,25 +75,31 @@ std::vector<std::string> print_burst(const VisitorLimits& limits) {
 
 }  // namespace
 
-const LimitWord limit_words[limit_word_count] = {
-    {"allow", true, "NETWORK", "who may visit: 203.0.113.0/24, 2001:db8::/32, or list:NAME of server.toml",
-     take_entry<&VisitorLimits::allow>, print_entries<&VisitorLimits::allow>},
-    {"deny", true, "NETWORK", "who may not; where both match, the longer prefix counts",
-     take_entry<&VisitorLimits::deny>, print_entries<&VisitorLimits::deny>},
-    {"max_visitors", false, "N", "visitors at once", take_count<&VisitorLimits::max_visitors>,
-     print_count<&VisitorLimits::max_visitors>},
-    {"visitors_per_second", false, "N", "new visitors a second", take_count<&VisitorLimits::per_second>,
-     print_count<&VisitorLimits::per_second>},
-    {"visitors_per_second_per_address", false, "N", "new visitors a second of one IPv4 address or IPv6 /64",
-     take_count<&VisitorLimits::per_second_per_address>, print_count<&VisitorLimits::per_second_per_address>},
-    {"bandwidth_in", false, "SPEED", "from visitors, such as 20Mbit or 2MiB (a second)",
-     take_speed<&VisitorLimits::bandwidth_in>, print_speed<&VisitorLimits::bandwidth_in>},
-    {"bandwidth_out", false, "SPEED", "to visitors", take_speed<&VisitorLimits::bandwidth_out>,
-     print_speed<&VisitorLimits::bandwidth_out>},
-    {"bandwidth_burst", false, "SIZE",
-     "what may be saved up for a burst, such as 1MiB (a twentieth of a second's worth)", take_burst,
-     print_burst},
-};
+std::span<const LimitWord, limit_word_count> limit_words() {
+    static const LimitWord words[limit_word_count] = {
+        {"allow", true, "NETWORK",
+         "who may visit: 203.0.113.0/24, 2001:db8::/32, or list:NAME of server.toml",
+         take_entry<&VisitorLimits::allow>, print_entries<&VisitorLimits::allow>},
+        {"deny", true, "NETWORK", "who may not; where both match, the longer prefix counts",
+         take_entry<&VisitorLimits::deny>, print_entries<&VisitorLimits::deny>},
+        {"max_visitors", false, "N", "visitors at once", take_count<&VisitorLimits::max_visitors>,
+         print_count<&VisitorLimits::max_visitors>},
+        {"visitors_per_second", false, "N", "new visitors a second", take_count<&VisitorLimits::per_second>,
+         print_count<&VisitorLimits::per_second>},
+        {"visitors_per_second_per_address", false, "N",
+         "new visitors a second of one IPv4 address or IPv6 /64",
+         take_count<&VisitorLimits::per_second_per_address>,
+         print_count<&VisitorLimits::per_second_per_address>},
+        {"bandwidth_in", false, "SPEED", "from visitors, such as 20Mbit or 2MiB (a second)",
+         take_speed<&VisitorLimits::bandwidth_in>, print_speed<&VisitorLimits::bandwidth_in>},
+        {"bandwidth_out", false, "SPEED", "to visitors", take_speed<&VisitorLimits::bandwidth_out>,
+         print_speed<&VisitorLimits::bandwidth_out>},
+        {"bandwidth_burst", false, "SIZE",
+         "what may be saved up for a burst, such as 1MiB (a twentieth of a second's worth)", take_burst,
+         print_burst},
+    };
+    return words;
+}
 
 Result<AccessEntry> parse_access_entry(std::string_view text) {
     if (text.starts_with(list_prefix)) {

@@ -49,7 +49,8 @@ struct LimitWord {
     std::vector<std::string> (*print)(const VisitorLimits& limits);
 };
 constexpr std::size_t limit_word_count = 8;
-extern const LimitWord limit_words[limit_word_count];
+// A function, because tables of other files are made of it before main() runs.
+std::span<const LimitWord, limit_word_count> limit_words();
 
 // "5" .. "1000000", and 0 for no limit.
 Result<std::uint32_t> parse_limit(std::string_view text);

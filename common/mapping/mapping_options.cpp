@@ -26,6 +26,42 @@ Status check_ends(const MappingOptions& mapping) {
     return {};
 }
 
+Status check_networks(const MappingOptions& mapping) {
+    const auto count =
+        mapping.visitors.allow.size() + mapping.visitors.deny.size() + mapping.accept_proxy_from.size();
+    if (count <= max_networks) return {};
+    return fail(
+        Errc::limit,
+        "mapping \"{}\" has {} entries in allow, deny and accept_proxy_from: at most {} stand there, put "
+        "more into a file that server.toml names ([[list]]) and write list:NAME",
+        mapping.name, count, max_networks);
+}
+
+Status check_proxies(const MappingOptions& mapping) {
+    const auto& endpoint = mapping.endpoint;
+    const bool udp = endpoint.protocol == Protocol::udp && !endpoint.is_unix();
+    if (udp && mapping.proxy_protocol == wire::ProxyVersion::v1)
+        return fail(Errc::invalid,
+                    "mapping \"{}\" has proxy_protocol v1, which knows of no datagrams: write v2",
+                    mapping.name);
+    if (udp && (!mapping.accept_proxy_from.empty() || mapping.accept_proxy_from_unix))
+        return fail(Errc::invalid,
+                    "mapping \"{}\" has accept_proxy_from, which is for connections and not for datagrams: "
+                    "leave it out",
+                    mapping.name);
+    if (mapping.accept_proxy_from_unix && !endpoint.is_unix())
+        return fail(Errc::invalid,
+                    "mapping \"{}\" has accept_proxy_from \"unix\" and no Unix socket for visitors: name the "
+                    "proxy's network instead",
+                    mapping.name);
+    if (!mapping.accept_proxy_from.empty() && endpoint.is_unix())
+        return fail(Errc::invalid,
+                    "mapping \"{}\" has networks in accept_proxy_from, and who comes to a Unix socket has no "
+                    "address: write \"unix\" instead",
+                    mapping.name);
+    return {};
+}
+
 }  // namespace
 
 Status check_mapping(const MappingOptions& mapping) {
@@ -46,7 +82,9 @@ Status check_mapping(const MappingOptions& mapping) {
         return fail(Errc::invalid,
                     "mapping \"{}\" carries no datagrams: transport and flow_timeout belong to udp mappings",
                     mapping.name);
-    return check_ends(mapping);
+    if (auto ok = check_ends(mapping); !ok) return ok;
+    if (auto ok = check_networks(mapping); !ok) return ok;
+    return check_proxies(mapping);
 }
 
 std::string default_mapping_name(const MappingOptions& mapping) {

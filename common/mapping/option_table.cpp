@@ -4,6 +4,7 @@
 #include <array>
 
 #include "common/core/utf8.hpp"
+#include "common/core/visitor_limits.hpp"
 #include "common/mapping/unix_path.hpp"
 
 namespace tunnel {
@@ -55,7 +56,53 @@ Texts ports_of(const MappingOptions& options, Protocol protocol) {
     return {ports_to_string(endpoint)};
 }
 
-constexpr std::array table{
+template <std::size_t i>
+MappingOption limit_option() {
+    const auto& word = limit_words()[i];
+    return {
+        word.name,
+        word.list ? Kind::list : Kind::number,
+        Role::other,
+        word.value,
+        word.help,
+        [](std::string_view text, MappingOptions& out) { return limit_words()[i].parse(text, out.visitors); },
+        [](const MappingOptions& options) { return limit_words()[i].print(options.visitors); }};
+}
+
+Status take_proxy_version(std::string_view text, MappingOptions& out) {
+    if (text != "v1" && text != "v2")
+        return fail(Errc::invalid, "\"{}\" is not a version of the PROXY protocol: write v1 or v2", text);
+    out.proxy_protocol = text == "v1" ? wire::ProxyVersion::v1 : wire::ProxyVersion::v2;
+    return {};
+}
+
+Texts print_proxy_version(const MappingOptions& options) {
+    if (!options.proxy_protocol) return {};
+    return {*options.proxy_protocol == wire::ProxyVersion::v1 ? "v1" : "v2"};
+}
+
+Status take_proxy_network(std::string_view text, MappingOptions& out) {
+    if (text == "unix") {
+        out.accept_proxy_from_unix = true;
+        return {};
+    }
+    auto network = parse_network(text);
+    if (!network) return pass(std::move(network.error()));
+    out.accept_proxy_from.push_back(*network);
+    return {};
+}
+
+Texts print_proxy_networks(const MappingOptions& options) {
+    Texts texts;
+    if (options.accept_proxy_from_unix) texts.emplace_back("unix");
+    for (const auto& network : options.accept_proxy_from) texts.push_back(to_string(network));
+    return texts;
+}
+
+// A summary names no more values of a list than these.
+constexpr std::size_t most_named = 3;
+
+const std::array table{
     MappingOption{
         "tcp", Kind::number, Role::endpoint, "PORT",
         "Where visitors come: PORT, FIRST-LAST or ADDRESS:PORT at the server; 0 lets it choose a port",
@@ -124,7 +171,22 @@ constexpr std::array table{
             return put_flow_timeout(text, out.datagrams.flow_timeout);
         },
         [](const MappingOptions& options) { return Texts{format_duration(options.datagrams.flow_timeout)}; }},
+    limit_option<0>(),
+    limit_option<1>(),
+    limit_option<2>(),
+    limit_option<3>(),
+    limit_option<4>(),
+    limit_option<5>(),
+    limit_option<6>(),
+    limit_option<7>(),
+    MappingOption{"proxy_protocol", Kind::text, Role::other, "VERSION",
+                  "Tell the service who the visitor is by a PROXY header: v1 or v2", take_proxy_version,
+                  print_proxy_version},
+    MappingOption{"accept_proxy_from", Kind::list, Role::other, "NETWORK",
+                  "Proxies in front, whose connections begin with a PROXY header: networks, or unix",
+                  take_proxy_network, print_proxy_networks},
 };
+static_assert(limit_word_count == 8, "an option for each");
 
 }  // namespace
 
@@ -153,8 +215,11 @@ std::string options_summary(const MappingOptions& options) {
     Texts parts;
     for (const auto& option : table) {
         if (option.role != Role::other) continue;
-        for (const auto& value : given_values(option, options))
-            parts.push_back(fmt::format("{}={}", option.name, value));
+        const auto values = given_values(option, options);
+        for (std::size_t i = 0; i < std::min(values.size(), most_named); ++i)
+            parts.push_back(fmt::format("{}={}", option.name, values[i]));
+        if (values.size() > most_named)
+            parts.push_back(fmt::format("{}=and {} more", option.name, values.size() - most_named));
     }
     return fmt::format("{}", fmt::join(parts, ","));
 }

@@ -32,6 +32,8 @@ Bytes encode(const StreamOpen& open) {
         datagrams.set_flow_timeout(static_cast<std::uint32_t>(open.datagrams->flow_timeout.count()));
         datagrams.set_path(open.datagrams->path);
     }
+    if (open.proxy_protocol) out.set_proxy_protocol(static_cast<std::uint32_t>(*open.proxy_protocol));
+    out.set_proxy_tlvs(open.proxy_tlvs.data(), open.proxy_tlvs.size());
     return serialize_message(out);
 }
 
@@ -45,7 +47,9 @@ Bytes encode(const StreamAnswer& answer) {
 Result<StreamOpen> decode_stream_open(BytesView bytes) {
     proto::StreamOpen in;
     if (!parse(in, bytes) || in.mapping().size() > max_text || in.service().size() > max_service ||
-        in.visitor().size() > max_text || in.local().size() > max_text || in.port_offset() > 65535)
+        in.visitor().size() > max_text || in.local().size() > max_text || in.port_offset() > 65535 ||
+        in.proxy_protocol() > 2 || in.proxy_tlvs().size() > max_proxy_tlvs ||
+        !well_formed_tlvs(view_of(in.proxy_tlvs())))
         return fail(Errc::protocol, "the server sent a stream head that is none");
     StreamOpen open{ConnectionId{in.connection()},
                     in.mapping(),
@@ -58,7 +62,26 @@ Result<StreamOpen> decode_stream_open(BytesView bytes) {
     if (in.has_datagrams())
         open.datagrams = DatagramOpen{in.datagrams().group(), Millis(in.datagrams().flow_timeout()),
                                       in.datagrams().path()};
+    if (in.proxy_protocol() != 0) open.proxy_protocol = static_cast<ProxyVersion>(in.proxy_protocol());
+    open.proxy_tlvs.assign(in.proxy_tlvs().begin(), in.proxy_tlvs().end());
     return open;
+}
+
+Bytes proxy_header_of(const StreamOpen& open) {
+    if (!open.proxy_protocol) return {};
+    ProxyHeader header;
+    header.version = *open.proxy_protocol;
+    header.tlvs = open.proxy_tlvs;
+    const auto visitor = parse_host_port(open.visitor, PortZero::allowed);
+    const auto local = parse_host_port(open.local, PortZero::allowed);
+    const auto source = visitor ? parse_ip(visitor->host) : std::nullopt;
+    const auto destination = local ? parse_ip(local->host) : std::nullopt;
+    if (source && destination) {
+        header.family = ProxyFamily::ip;
+        header.source = {*source, visitor->port};
+        header.destination = {*destination, local->port};
+    }
+    return encode(header);
 }
 
 Result<StreamAnswer> decode_stream_answer(BytesView bytes) {

@@ -10,10 +10,11 @@
 #include "common/core/clock.hpp"
 #include "common/core/ids.hpp"
 #include "common/core/result.hpp"
+#include "common/wire/proxy_protocol.hpp"
 
 namespace tunnel::wire {
 
-constexpr std::size_t max_stream_head = 4096;  // bytes of an encoded head
+constexpr std::size_t max_stream_head = 8192;  // bytes of an encoded head
 
 // What a data connection is for that carries the datagrams of a UDP mapping.
 struct DatagramOpen {
@@ -33,6 +34,9 @@ struct StreamOpen {
     std::uint32_t port_offset = 0;  // below 65536
     Seconds keepalive{0};           // 0: off
     std::optional<DatagramOpen> datagrams{};
+    // The service gets a PROXY header of this version first; with v2 these entries (well_formed_tlvs()).
+    std::optional<ProxyVersion> proxy_protocol{};
+    Bytes proxy_tlvs{};
     bool operator==(const StreamOpen&) const = default;
 };
 
@@ -47,6 +51,9 @@ struct StreamAnswer {
 // Encoded heads never exceed max_stream_head: a longer reason is cut.
 Bytes encode(const StreamOpen& open);
 Bytes encode(const StreamAnswer& answer);
+// The PROXY header that the service of this stream gets before the visitor's bytes; empty for none. A visitor
+// of a Unix socket, who has no address, is UNKNOWN.
+Bytes proxy_header_of(const StreamOpen& open);
 Result<StreamOpen> decode_stream_open(BytesView bytes);
 Result<StreamAnswer> decode_stream_answer(BytesView bytes);
 

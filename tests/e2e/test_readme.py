@@ -137,7 +137,7 @@ class Guide(TunnelTest):
             names_seen.add(words[3])
         elif verb[-1:] == ["list"] or verb == ["status"]:
             host.ctl(*verb)
-        elif verb[-1:] in (["show"], ["pause"], ["resume"]) and words[3] in names_seen:
+        elif verb[-1:] in (["show"], ["pause"], ["resume"], ["set"]) and words[3] in names_seen:
             host.ctl(*words[1:])
         return None
 

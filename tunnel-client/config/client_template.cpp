@@ -51,6 +51,22 @@ constexpr std::string_view rest = R"(
 # lifetime = "7d"        # and when it is that old; 0: never
 # keepalive = "1m"       # silent visitors and services are asked whether they are there; 0: never
 
+# Who may visit, and how much; the server keeps to it.
+# [[mapping]]
+# name = "photos"
+# tcp = 8443
+# to = "127.0.0.1:8443"
+# allow = ["192.0.2.0/24", "2001:db8::/32"]   # networks, or list:NAME for a [[list]] of the server's
+# deny = ["192.0.2.13"]                # where both match, the longer prefix counts
+# max_visitors = 50                    # at once
+# visitors_per_second = 20             # new ones
+# visitors_per_second_per_address = 5  # of one IPv4 address or IPv6 /64
+# bandwidth_in = "20Mbit"              # from visitors
+# bandwidth_out = "100Mbit"            # to visitors
+# bandwidth_burst = "1MiB"             # what may be saved up
+# proxy_protocol = "v2"                # tells the service who the visitor is, by a PROXY header; or "v1"
+# accept_proxy_from = ["10.0.0.0/8"]   # proxies in front, whose connections begin with one
+
 # [[mapping]]
 # name = "games"
 # tcp = "6000-6010"      # a range; ADDRESS:PORT is one of the server's addresses

@@ -1,5 +1,9 @@
 #include "tunnel-client/data/data_plane.hpp"
 
+#include <sys/socket.h>
+
+#include <cerrno>
+
 #include "common/net/deadline.hpp"
 #include "common/net/hop.hpp"
 #include "common/net/relay/relay.hpp"
@@ -81,6 +85,16 @@ void prepare(int fd, Seconds keepalive) {
     net::set_no_delay(fd);
     net::set_reset_on_close(fd, true);
     if (keepalive > Seconds(0)) net::set_keepalive(fd, {keepalive, 2 * keepalive});
+}
+
+// Before the visitor's first byte. A fresh socket's buffer holds it unless the service is gone again.
+Status send_proxy_header(const ServiceSocket& service, const wire::StreamOpen& open) {
+    const auto header = wire::proxy_header_of(open);
+    if (header.empty()) return {};
+    const auto sent = ::send(service.fd.get(), header.data(), header.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent == static_cast<ssize_t>(header.size())) return {};
+    return fail_errno(sent < 0 ? errno : EPIPE,
+                      fmt::format("the service {} closed before it got the PROXY header", open.service));
 }
 
 // The server reads the refusal only if our close does not reset the connection, which it would with the
@@ -171,6 +185,10 @@ net::awaitable<void> DataPlane::serve(PerWorker& at, DataJob job) {
     Dialled service = tl::unexpected(wire::StreamAnswer{Code::draining, "the client is shutting down"});
     const auto rules_now = rules();
     if (!draining_) service = co_await dial_service(at.resolver, *rules_now, stream->open);
+    if (service) {
+        if (auto told = send_proxy_header(*service, stream->open); !told)
+            service = tl::unexpected(wire::StreamAnswer{Code::connect_failed, told.error().message});
+    }
     wire::StreamAnswer answer;
     if (!service) answer = service.error();
     const auto answered = seal_answer(*stream, answer);

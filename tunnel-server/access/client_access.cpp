@@ -67,6 +67,12 @@ std::shared_ptr<const VisitorRules> make_rules(AccessList access, const VisitorL
         VisitorRules{std::move(access), limits.max_visitors, std::move(rate), closed});
 }
 
+Status ClientAccess::check(const ClientSettings& settings) const {
+    const auto access = make_access(settings.visitors, lists_);
+    if (!access) return pass(access.error());
+    return {};
+}
+
 ClientAccess::ClientAccess(Log log, const ListBook& lists, Hooks hooks)
     : log_(std::move(log)), lists_(lists), hooks_(std::move(hooks)) {}
 
@@ -80,9 +86,10 @@ void ClientAccess::set(const std::string& client, const ClientSettings& settings
     auto& at = clients_[client];
     const auto now = std::chrono::system_clock::now();
     take_traffic(client, at, now);
+    const bool others = at.settings != settings;
     at.settings = settings;
     at.quota.set_limit(settings.monthly_traffic);
-    if (apply(client, at, now)) hooks_.on_change(client);
+    if (apply(client, at, now) || others) hooks_.on_change(client);
 }
 
 void ClientAccess::remove(const std::string& client) {
@@ -169,7 +176,8 @@ void ClientAccess::count(WallTime now) {
 void ClientAccess::keep_uses(WallTime now) {
     for (auto& [name, client] : clients_) {
         const auto use = client.quota.use(now);
-        if (client.settings.monthly_traffic == 0 || use == client.kept) continue;
+        const bool nothing = use.bytes == 0 && client.kept.bytes == 0;
+        if (client.settings.monthly_traffic == 0 || nothing || use == client.kept) continue;
         client.kept = use;
         hooks_.on_use(name, use);
     }

@@ -8,23 +8,13 @@
 #include <string>
 
 #include "common/core/log.hpp"
-#include "common/net/relay/bandwidth.hpp"
+#include "tunnel-server/access/bandwidths.hpp"
 #include "tunnel-server/access/client_settings.hpp"
 #include "tunnel-server/access/list_book.hpp"
 #include "tunnel-server/access/monthly_quota.hpp"
 #include "tunnel-server/access/visitor_gate.hpp"
 
 namespace tunnel::server {
-
-// Both null without limit.
-struct Bandwidths {
-    std::shared_ptr<net::Bandwidth> in;
-    std::shared_ptr<net::Bandwidth> out;
-    bool operator==(const Bandwidths&) const = default;
-};
-// Changes those that are there, so that running visitors keep to the new speed; makes and drops them as
-// needed. With `metered` they are there without a limit too, to count.
-void set_bandwidths(Bandwidths& bandwidths, const VisitorLimits& limits, bool metered);
 
 // Errors name the list that server.toml does not.
 Result<AccessList> make_access(const VisitorLimits& limits, const ListBook& lists);
@@ -35,8 +25,8 @@ std::shared_ptr<const VisitorRules> make_rules(AccessList access, const VisitorL
 class ClientAccess {
   public:
     struct Hooks {
-        // The gate or the bandwidths of this client are others than before: its mappings' routes are to be
-        // made anew, and its running visitors told.
+        // The settings, the gate or the bandwidths of this client are others than before: its mappings'
+        // routes are to be made anew, and its running visitors told.
         std::function<void(const std::string& client)> on_change;
         // The quota is used up: running visitors end.
         std::function<void(const std::string& client)> on_used_up;
@@ -47,6 +37,8 @@ class ClientAccess {
 
     // Start: what was used in this month before.
     void load(const std::string& client, const MonthlyUse& use);
+    // Whether every list is there that they name.
+    Status check(const ClientSettings& settings) const;
     // A new client, or new settings.
     void set(const std::string& client, const ClientSettings& settings);
     void remove(const std::string& client);

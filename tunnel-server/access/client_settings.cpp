@@ -16,14 +16,14 @@ constexpr std::size_t longest_pattern = 63;
 
 template <std::size_t i>
 ClientSetting limit_setting() {
-    const auto& word = limit_words[i];
+    const auto& word = limit_words()[i];
     return {
         word.name,
         word.list,
         word.value,
         word.help,
-        [](std::string_view text, ClientSettings& out) { return limit_words[i].parse(text, out.visitors); },
-        [](const ClientSettings& settings) { return limit_words[i].print(settings.visitors); }};
+        [](std::string_view text, ClientSettings& out) { return limit_words()[i].parse(text, out.visitors); },
+        [](const ClientSettings& settings) { return limit_words()[i].print(settings.visitors); }};
 }
 
 Status take_ports(std::string_view text, ClientSettings& out) {

@@ -30,10 +30,11 @@ bool VisitorPlace::enter(std::size_t gate, const Gate& at) {
     return true;
 }
 
-tl::expected<VisitorPlace, Refusal> admit(const Gates& gates, const IpAddress& visitor, TimePoint now) {
+tl::expected<VisitorPlace, Refusal> admit(const Gates& gates, const IpAddress* visitor, TimePoint now) {
     for (const auto& gate : gates) {
         if (gate.rules && gate.rules->closed) return tl::unexpected(Refusal::quota);
-        if (gate.rules && !gate.rules->access.admits(visitor)) return tl::unexpected(Refusal::denied);
+        if (gate.rules && visitor != nullptr && !gate.rules->access.admits(*visitor))
+            return tl::unexpected(Refusal::denied);
     }
     VisitorPlace place;
     for (std::size_t i = 0; i < gates.size(); ++i) {
@@ -41,7 +42,7 @@ tl::expected<VisitorPlace, Refusal> admit(const Gates& gates, const IpAddress& v
     }
     for (const auto& gate : gates) {
         if (!gate.rules || !gate.rules->rate) continue;
-        const auto verdict = gate.rules->rate->admit(visitor, now);
+        const auto verdict = gate.rules->rate->admit(visitor != nullptr ? *visitor : IpAddress{}, now);
         if (verdict == VisitorRate::Verdict::too_many) return tl::unexpected(Refusal::per_second);
         if (verdict == VisitorRate::Verdict::too_many_of_address)
             return tl::unexpected(Refusal::address_rate);

@@ -51,7 +51,8 @@ class VisitorPlace {
 };
 
 // Lists first, because whoever is on one must not be able to use up the limits of others.
-tl::expected<VisitorPlace, Refusal> admit(const Gates& gates, const IpAddress& visitor, TimePoint now);
+// Null: a visitor without an address, of whom no list can say anything.
+tl::expected<VisitorPlace, Refusal> admit(const Gates& gates, const IpAddress* visitor, TimePoint now);
 
 // Rate limits that go on counting when rules are made anew: `before`, when its limits are these.
 std::shared_ptr<VisitorRate> rate_of(const VisitorRate::Limits& limits,

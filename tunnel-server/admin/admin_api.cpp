@@ -29,6 +29,7 @@ bool changes_something(Case request) {
         case Case::kClientAdd:
         case Case::kClientRemove:
         case Case::kClientRotate:
+        case Case::kClientSet:
         case Case::kMappingAdd:
         case Case::kMappingPause:
         case Case::kMappingResume:
@@ -42,14 +43,15 @@ bool changes_something(Case request) {
 }  // namespace
 
 AdminApi::AdminApi(const asio::any_io_executor& executor, Log log, const ServerFacts& facts,
-                   net::WorkerPool& workers, StoreThread& store, ClientBook& clients, MappingTable& mappings,
-                   SessionTable& sessions)
+                   net::WorkerPool& workers, StoreThread& store, ClientBook& clients, ClientAccess& access,
+                   MappingTable& mappings, SessionTable& sessions)
     : executor_(executor),
       log_(std::move(log)),
       facts_(facts),
       workers_(workers),
       store_(store),
       clients_(clients),
+      access_(access),
       mappings_(mappings),
       sessions_(sessions),
       change_ended_(executor, asio::steady_timer::time_point::max()) {}
@@ -88,6 +90,10 @@ net::awaitable<Result<Response>> AdminApi::dispatch(const proto::AdminRequest& r
             co_return co_await client_remove(request.client_remove().name());
         case Case::kClientRotate:
             co_return co_await client_rotate(request.client_rotate().name());
+        case Case::kClientSet:
+            co_return co_await client_set(request.client_set());
+        case Case::kClientShow:
+            co_return client_show(request.client_show().name());
         case Case::kMappingAdd:
             co_return co_await mapping_add(request.mapping_add());
         case Case::kMappingList:
@@ -190,6 +196,7 @@ net::awaitable<Result<Response>> AdminApi::client_add(proto::ClientAdd request) 
             name, name);
     if (!stored) co_return pass(stored.error());
     clients_.add(client);
+    access_.set(name, {});
     log_.info("client added", {{"client", name}});
     co_return link_for(name, secret);
 }
@@ -215,6 +222,7 @@ net::awaitable<Result<Response>> AdminApi::client_remove(std::string name) {
     auto stored = co_await std::move(pending);
     if (!stored) co_return pass(stored.error());
     clients_.remove(name);
+    access_.remove(name);
     (void)sessions_.close_sessions(name, wire::Goodbye::Code::revoked,
                                    "this client was removed from the server");
     sessions_.drop_seats(name);
@@ -229,7 +237,7 @@ Result<Response> AdminApi::client_list() const {
     auto& list = *response.mutable_clients();
     const auto now = std::chrono::system_clock::now();
     for (const auto& [name, client] : clients_.all())
-        fill(*list.add_clients(), name, client, sessions_, mappings_, now);
+        fill(*list.add_clients(), name, client, sessions_, mappings_, access_, now);
     return response;
 }
 

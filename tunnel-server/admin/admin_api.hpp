@@ -36,8 +36,8 @@ class ServerFacts {
 class AdminApi {
   public:
     AdminApi(const asio::any_io_executor& executor, Log log, const ServerFacts& facts,
-             net::WorkerPool& workers, StoreThread& store, ClientBook& clients, MappingTable& mappings,
-             SessionTable& sessions);
+             net::WorkerPool& workers, StoreThread& store, ClientBook& clients, ClientAccess& access,
+             MappingTable& mappings, SessionTable& sessions);
 
     net::awaitable<proto::AdminResponse> handle(proto::AdminRequest request);
 
@@ -49,6 +49,8 @@ class AdminApi {
 
     net::awaitable<Result<Response>> status();
     net::awaitable<Result<Response>> client_add(proto::ClientAdd request);
+    net::awaitable<Result<Response>> client_set(proto::ClientSet request);
+    Result<Response> client_show(const std::string& name) const;
     net::awaitable<Result<Response>> client_rotate(std::string name);
     net::awaitable<Result<Response>> client_remove(std::string name);
     Result<Response> client_list() const;
@@ -74,6 +76,7 @@ class AdminApi {
     net::WorkerPool& workers_;
     StoreThread& store_;
     ClientBook& clients_;
+    ClientAccess& access_;
     MappingTable& mappings_;
     SessionTable& sessions_;
     bool changing_ = false;

@@ -71,13 +71,24 @@ void fill(proto::MappingInfo& out, const Mapping& mapping, const MappingTable& t
     out.set_datagrams_dropped(dropped_text(datagrams));
     out.set_datagrams_by(way_text(datagrams));
     out.set_refused_total(mapping.counters->refused_total);
+    for (std::size_t kind = 0; kind < refusal_kinds; ++kind) {
+        const auto reason = static_cast<Refusal>(kind);
+        const auto count = mapping.counters->refusals.of(reason);
+        if (count == 0) continue;
+        auto& refusal = *out.add_refusals();
+        refusal.set_reason(std::string(to_string(reason)));
+        refusal.set_count(count);
+    }
 }
 
 void fill(proto::ClientInfo& out, const std::string& name, const ClientBook::Client& client,
-          const SessionTable& sessions, const MappingTable& mappings, WallTime now) {
+          const SessionTable& sessions, const MappingTable& mappings, const ClientAccess& access,
+          WallTime now) {
     const auto presence = sessions.presence(name);
     out.set_name(name);
-    if (client.expires_at && *client.expires_at <= now)
+    if (client.disabled)
+        out.set_state("disabled");
+    else if (client.expires_at && *client.expires_at <= now)
         out.set_state("expired");
     else if (presence)
         out.set_state(*presence == Presence::connected ? "connected" : "away");
@@ -92,6 +103,14 @@ void fill(proto::ClientInfo& out, const std::string& name, const ClientBook::Cli
     out.set_mappings(static_cast<std::uint32_t>(mappings.count_of(name)));
     out.set_visitors(
         visitors_of(mappings, [&](const Mapping& mapping) { return mapping.key.client == name; }));
+    for (const auto& [setting, values] : given_settings(access.settings(name))) {
+        auto& given = *out.add_settings();
+        given.set_name(setting);
+        for (const auto& value : values) given.add_values(value);
+    }
+    const auto use = access.use(name, now);
+    out.set_traffic(use.bytes);
+    out.set_traffic_month(month_name(use.month));
 }
 
 void fill(proto::SessionInfo& out, const Session& session, const MappingTable& mappings) {

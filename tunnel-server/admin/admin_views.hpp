@@ -5,6 +5,7 @@
 
 #include "common/net/relay/relay_table.hpp"
 #include "proto/admin.pb.h"
+#include "tunnel-server/access/client_access.hpp"
 #include "tunnel-server/clients/client_book.hpp"
 #include "tunnel-server/mappings/mapping_table.hpp"
 #include "tunnel-server/sessions/session_table.hpp"
@@ -18,7 +19,8 @@ std::int64_t unix_seconds(WallTime time);
 void fill(proto::MappingInfo& out, const Mapping& mapping, const MappingTable& table,
           const std::vector<net::RelaySnapshot>& relays);
 void fill(proto::ClientInfo& out, const std::string& name, const ClientBook::Client& client,
-          const SessionTable& sessions, const MappingTable& mappings, WallTime now);
+          const SessionTable& sessions, const MappingTable& mappings, const ClientAccess& access,
+          WallTime now);
 void fill(proto::SessionInfo& out, const Session& session, const MappingTable& mappings);
 void fill(proto::ConnectionInfo& out, const net::RelaySnapshot& relay);
 

@@ -28,6 +28,7 @@ struct MappingCounters {
     std::atomic<std::uint64_t> bytes_out{0};  // to visitors, of relays that ended
     std::atomic<std::uint64_t> refused_total{0};
     DatagramCounters datagrams;
+    RefusalCounters refusals;  // those of refused_total who were turned away at the door
 };
 
 enum class MappingState {
@@ -53,6 +54,9 @@ struct Mapping {
     WallTime last_error_at{};
     WallTime created_at{};
     std::shared_ptr<MappingCounters> counters = std::make_shared<MappingCounters>();
+    Gate gate{nullptr, std::make_shared<VisitorCount>(0)};
+    Bandwidths bandwidths;
+    std::shared_ptr<const NetworkSet> proxies;
     std::shared_ptr<RouteCell> route = std::make_shared<RouteCell>();
     std::shared_ptr<PublicListener> listener;   // while listening or waiting
     std::shared_ptr<UdpListener> udp_listener;  // likewise, of a UDP mapping

@@ -100,7 +100,7 @@ Status MappingTable::check_endpoint(const MappingKey& key, wire::MappingSource s
                     "{} is taken by the mapping \"{}\" of the client \"{}\": choose another {}", what,
                     other_key.name, other_key.client, endpoint.is_unix() ? "path" : "port");
     }
-    return check_rules(rules_, source, endpoint);
+    return check_rules(rules_of(key.client), source, endpoint);
 }
 
 PublicPlace MappingTable::place_of(const PublicEndpoint& endpoint, Seconds keepalive) const {
@@ -115,10 +115,11 @@ std::vector<Port> MappingTable::candidates(const Mapping& mapping) const {
     if (const auto assigned = assigned_ports_.find(mapping.key); assigned != assigned_ports_.end())
         ports.push_back(assigned->second);
     std::uint64_t total = 0;
-    for (const auto& range : rules_.allow_ports) total += range.last - range.first + 1U;
+    const auto allowed = rules_of(mapping.key.client).allow_ports;
+    for (const auto& range : allowed) total += range.last - range.first + 1U;
     for (int i = 0; total > 0 && i < draws; ++i) {
         auto at = random_u64() % total;
-        for (const auto& range : rules_.allow_ports) {
+        for (const auto& range : allowed) {
             const std::uint64_t size = range.last - range.first + 1U;
             if (at < size) {
                 ports.push_back(static_cast<Port>(range.first + at));

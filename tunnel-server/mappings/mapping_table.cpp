@@ -33,8 +33,12 @@ std::string_view to_string(MappingState state) {
     return "offline";
 }
 
-MappingTable::MappingTable(net::WorkerPool& workers, Log log, Rules rules, Hooks hooks)
-    : workers_(workers), log_(std::move(log)), rules_(std::move(rules)), hooks_(std::move(hooks)) {}
+MappingTable::MappingTable(net::WorkerPool& workers, Log log, Rules rules, Access access, Hooks hooks)
+    : workers_(workers),
+      log_(std::move(log)),
+      rules_(std::move(rules)),
+      access_(access),
+      hooks_(std::move(hooks)) {}
 
 void MappingTable::load(const StoreSnapshot& snapshot) {
     for (const auto& port : snapshot.assigned_ports) assigned_ports_[{port.client, port.mapping}] = port.port;
@@ -71,6 +75,8 @@ Status MappingTable::check_new(const StoredMapping& mapping) const {
             existing->source == wire::MappingSource::admin ? "added here" : "declared in its own config");
     }
     const auto& endpoint = mapping.options.endpoint;
+    if (auto ok = make_access(mapping.options.visitors, access_.lists); !ok)
+        return pass(std::move(ok.error()));
     if (endpoint.port_is_chosen()) return {};
     if (auto ok = check_endpoint(key, wire::MappingSource::admin, endpoint); !ok) return ok;
     const auto place = place_of(endpoint, mapping.options.keepalive);
@@ -259,22 +265,23 @@ Presence MappingTable::presence_of(const SeatKey& seat) const {
     return found == presence_.end() ? Presence::gone : found->second;
 }
 
+void MappingTable::refuse(Mapping& mapping, Error reason) {
+    // Told once, not at every retry.
+    if (mapping.last_error != reason.message)
+        log_.warn(
+            "mapping refused",
+            {{"mapping", mapping.key.name}, {"client", mapping.key.client}, {"reason", reason.message}});
+    note_error(mapping.key, reason.message);
+    mapping.refusal = std::move(reason);
+}
+
 void MappingTable::refresh(Mapping& mapping) {
-    mapping.route->set({mapping.key, seat_of(mapping), mapping.options, to_string(mapping.options.service),
-                        mapping.counters});
+    if (auto ok = renew_access(mapping); !ok && !mapping.refusal) refuse(mapping, std::move(ok.error()));
     const auto presence = presence_of(seat_of(mapping));
     const bool wanted = !closed_ && !mapping.paused && !mapping.refusal && presence != Presence::gone;
     if (!wanted) mapping.stop_listening();
     if (wanted && !mapping.listens()) {
-        if (auto ok = open(mapping); !ok) {
-            // Told once, not at every retry.
-            if (mapping.last_error != ok.error().message)
-                log_.warn("mapping refused", {{"mapping", mapping.key.name},
-                                              {"client", mapping.key.client},
-                                              {"reason", ok.error().message}});
-            note_error(mapping.key, ok.error().message);
-            mapping.refusal = std::move(ok.error());
-        }
+        if (auto ok = open(mapping); !ok) refuse(mapping, std::move(ok.error()));
     }
     if (mapping.paused)
         mapping.state = MappingState::paused;

@@ -11,6 +11,7 @@
 
 #include "common/core/log.hpp"
 #include "common/net/worker.hpp"
+#include "tunnel-server/access/client_access.hpp"
 #include "tunnel-server/listen/public_listener.hpp"
 #include "tunnel-server/mappings/endpoint_rules.hpp"
 #include "tunnel-server/mappings/mapping.hpp"
@@ -35,11 +36,18 @@ class MappingTable {
         std::function<void(const SeatKey&)> on_change;
         // A mapping is gone for good: its running visitors are to end.
         std::function<void(const MappingKey&)> on_removed;
+        // The bandwidths are others than before, for visitors who are there.
+        std::function<void(const MappingKey&, const Bandwidths&)> on_bandwidths;
         // The server chose a port, to be remembered across restarts.
         std::function<void(const MappingKey&, Port)> on_port_chosen;
     };
 
-    MappingTable(net::WorkerPool& workers, Log log, Rules rules, Hooks hooks);
+    struct Access {
+        const ListBook& lists;
+        const ClientAccess& clients;
+    };
+
+    MappingTable(net::WorkerPool& workers, Log log, Rules rules, Access access, Hooks hooks);
 
     void load(const StoreSnapshot& snapshot);
     // Reload. A client's mapping on a port that clients may no longer take is refused, or moves when the
@@ -60,6 +68,11 @@ class MappingTable {
     void set_presence(const SeatKey& seat, Presence presence);
     void object(const MappingKey& key, const std::string& reason);
     void note_error(const MappingKey& key, const std::string& reason);
+    // A client's settings, gate or bandwidths are others than before: what it may no longer have is refused,
+    // what it may have is tried again.
+    void client_changed(const std::string& client);
+    // Named lists are others than before.
+    void lists_changed();
     // Tries again to open what could not listen, for ports that came free. To be called now and then.
     void retry_refused();
 
@@ -77,6 +90,11 @@ class MappingTable {
 
   private:
     void refresh(Mapping& mapping);
+    void refuse(Mapping& mapping, Error reason);
+    Status renew_access(Mapping& mapping);
+    Status check_client(const Mapping& mapping) const;
+    std::size_t standing_of(const std::string& client, const MappingKey& except) const;
+    EndpointRules rules_of(const std::string& client) const;
     Status open(Mapping& mapping);
     Status check_descriptors(const PublicPlace& place) const;
     Status open_on(Mapping& mapping, const PublicEndpoint& endpoint);
@@ -94,6 +112,7 @@ class MappingTable {
     net::WorkerPool& workers_;
     Log log_;
     Rules rules_;
+    Access access_;
     Hooks hooks_;
     std::map<MappingKey, Mapping> mappings_;
     std::map<MappingKey, Port> assigned_ports_;  // kept for clients that come back

@@ -7,6 +7,8 @@
 #include <string>
 
 #include "common/mapping/mapping_options.hpp"
+#include "tunnel-server/access/bandwidths.hpp"
+#include "tunnel-server/access/visitor_gate.hpp"
 #include "tunnel-server/mappings/mapping_key.hpp"
 
 namespace tunnel::server {
@@ -19,6 +21,10 @@ struct Route {
     MappingOptions options;
     std::string service;  // options.service in words
     std::shared_ptr<MappingCounters> counters;
+    Gates gates;  // the mapping's and its client's
+    Bandwidths bandwidths;
+    Bandwidths client_bandwidths;
+    std::shared_ptr<const NetworkSet> proxies;  // whose connections begin with a PROXY header; null: nobody's
 };
 
 // Any thread.

@@ -60,10 +60,10 @@ bool Pairing::runs_low(const SeatKey& seat, SessionId session) const {
     return pool_.size(seat) <= taken;
 }
 
-void Pairing::visitor(std::shared_ptr<const Route> route, net::Accepted accepted) {
+void Pairing::visitor(std::shared_ptr<const Route> route, Visitor admitted) {
     counters_.visitors_total += 1;
     route->counters->visitors_total += 1;
-    pair({std::move(route), {std::move(accepted.fd), accepted.peer}});
+    pair({std::move(route), std::move(admitted)});
 }
 
 void Pairing::carrier(std::shared_ptr<const Route> route, std::shared_ptr<CarrierRequest> request) {

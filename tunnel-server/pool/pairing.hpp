@@ -50,8 +50,8 @@ class Pairing {
     };
     Pairing(net::Worker& worker, const TicketRegistry& tickets, PairingCounters& counters, Hooks hooks);
 
-    // A visitor came to a mapping's listener.
-    void visitor(std::shared_ptr<const Route> route, net::Accepted accepted);
+    // A visitor came to a mapping's listener and was let in.
+    void visitor(std::shared_ptr<const Route> route, Visitor visitor);
     // Datagrams of a mapping need a data connection.
     void carrier(std::shared_ptr<const Route> route, std::shared_ptr<CarrierRequest> request);
     ConnectionId new_connection_id() { return ConnectionId{++counters_.last_connection}; }

@@ -50,7 +50,9 @@ tl::unexpected<wire::Goodbye> SessionTable::refuse_login(const Session& session,
     log_.warn(
         "login refused",
         {{"client", session.seat().client}, {"address", session.address()}, {"reason", reason_for_log}});
-    return tl::unexpected(wire::Goodbye{Code::refused, error.message});
+    // One that is disabled may try again: it is to be back soon after it was enabled.
+    const auto code = error.code == Errc::unavailable ? Code::overloaded : Code::refused;
+    return tl::unexpected(wire::Goodbye{code, error.message});
 }
 
 tl::expected<Cipher, wire::Goodbye> SessionTable::on_login(Session& session, const wire::Login& login,

@@ -166,8 +166,11 @@ void SessionTable::sweep(const SeatKey& key, Seat& seat, TimePoint now) {
     if (const auto surplus = seat.pool.surplus(now); surplus.count > 0)
         pairings_.trim(surplus.worker, key, surplus.count);
     if (!clients_.may_stay(key.client, std::chrono::system_clock::now()))
-        seat.session->close(wire::Goodbye::Code::revoked,
-                            "this client has expired: ask the server's admin to add it again");
+        seat.session->close(
+            wire::Goodbye::Code::revoked,
+            fmt::format("this client has expired: ask the server's admin for more time (tunnelctl "
+                        "client set {} --expires 30d)",
+                        key.client));
     flush_soon(key);
 }
 

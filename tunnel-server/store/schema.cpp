@@ -47,10 +47,29 @@ CREATE TABLE assigned_ports (
 // before.
 constexpr std::string_view whole_specs = "ALTER TABLE mappings ADD COLUMN spec BLOB;";
 
+// What the admin set for a client, in the words of `tunnelctl client set`; and the bytes of the month
+// (counted from January 1970) in which its visitors were last here.
+constexpr std::string_view client_settings = R"sql(
+CREATE TABLE client_settings (
+    client  TEXT NOT NULL REFERENCES clients (name) ON DELETE CASCADE,
+    setting TEXT NOT NULL,
+    place   INTEGER NOT NULL,
+    value   TEXT NOT NULL,
+    PRIMARY KEY (client, setting, place)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE traffic (
+    client TEXT PRIMARY KEY REFERENCES clients (name) ON DELETE CASCADE,
+    month  INTEGER NOT NULL,
+    bytes  INTEGER NOT NULL CHECK (bytes >= 0),
+    warned INTEGER NOT NULL CHECK (warned IN (0, 1))
+) STRICT, WITHOUT ROWID;
+)sql";
+
 }  // namespace
 
 std::span<const std::string_view> store_migrations() {
-    static constexpr std::array<std::string_view, 2> steps{first_layout, whole_specs};
+    static constexpr std::array<std::string_view, 3> steps{first_layout, whole_specs, client_settings};
     return steps;
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <map>
 #include <utility>
 
 #include "common/mapping/spec.hpp"
@@ -92,6 +93,44 @@ Status read_clients(Database& database, StoreSnapshot& snapshot) {
                             snapshot.clients.push_back(std::move(client));
                             return {};
                         });
+}
+
+StoredClient* client_of(StoreSnapshot& snapshot, const std::string& name) {
+    const auto found = std::find_if(snapshot.clients.begin(), snapshot.clients.end(),
+                                    [&](const StoredClient& client) { return client.name == name; });
+    return found == snapshot.clients.end() ? nullptr : &*found;
+}
+
+Status read_settings(Database& database, StoreSnapshot& snapshot) {
+    std::map<std::string, std::vector<SettingText>> texts;
+    auto read = for_each_row(
+        database, "SELECT client, setting, value FROM client_settings ORDER BY client, setting, place",
+        [&](const Statement& row) -> Status {
+            auto& of_client = texts[row.text(0)];
+            if (of_client.empty() || of_client.back().name != row.text(1))
+                of_client.push_back({row.text(1), {}});
+            of_client.back().values.push_back(row.text(2));
+            return {};
+        });
+    if (!read) return read;
+    for (const auto& [name, settings] : texts) {
+        auto* const client = client_of(snapshot, name);
+        const auto known = client != nullptr ? change_settings(client->settings, settings)
+                                             : Status(damaged(database, "settings of no client"));
+        if (!known)
+            return damaged(database, fmt::format("settings of client {}: {}", name, known.error().message));
+    }
+    return {};
+}
+
+Status read_traffic(Database& database, StoreSnapshot& snapshot) {
+    return for_each_row(
+        database, "SELECT client, month, bytes, warned FROM traffic", [&](const Statement& row) -> Status {
+            if (auto* const client = client_of(snapshot, row.text(0)); client != nullptr)
+                client->use = {static_cast<Month>(row.integer(1)), static_cast<std::uint64_t>(row.integer(2)),
+                               row.integer(3) != 0};
+            return {};
+        });
 }
 
 // Rows that the first layout wrote have no spec.
@@ -205,7 +244,8 @@ Result<Store> Store::open(const std::filesystem::path& path) {
 
 Result<StoreSnapshot> Store::load_all() {
     StoreSnapshot snapshot;
-    for (const auto read : {read_clients, read_mappings, read_pauses, read_assigned_ports}) {
+    for (const auto read :
+         {read_clients, read_settings, read_traffic, read_mappings, read_pauses, read_assigned_ports}) {
         if (auto done = read(impl_->database, snapshot); !done) return pass(std::move(done.error()));
     }
     return snapshot;
@@ -238,6 +278,51 @@ Status Store::remove_client(std::string_view name) {
                                          [&](Statement& statement) { statement.bind(1, name); });
     if (!removed) return pass(std::move(removed.error()));
     if (*removed == 0) return pass(no_client(name));
+    return {};
+}
+
+Status Store::set_client(std::string_view name, const ClientSettings& settings,
+                         std::optional<WallTime> expires_at) {
+    auto transaction = Transaction::begin(impl_->database);
+    if (!transaction) return pass(std::move(transaction.error()));
+    auto changed =
+        impl_->change("UPDATE clients SET expires_at = ? WHERE name = ?", [&](Statement& statement) {
+            if (expires_at) statement.bind(1, unix_seconds(*expires_at));
+            statement.bind(2, name);
+        });
+    if (!changed) return pass(std::move(changed.error()));
+    if (*changed == 0) return pass(no_client(name));
+    auto cleared = impl_->change("DELETE FROM client_settings WHERE client = ?",
+                                 [&](Statement& statement) { statement.bind(1, name); });
+    if (!cleared) return pass(std::move(cleared.error()));
+    for (const auto& [setting, values] : given_settings(settings)) {
+        for (std::size_t place = 0; place < values.size(); ++place) {
+            auto put = impl_->change(
+                "INSERT INTO client_settings (client, setting, place, value) VALUES (?, ?, ?, ?)",
+                [&](Statement& statement) {
+                    statement.bind(1, name)
+                        .bind(2, setting)
+                        .bind(3, static_cast<std::int64_t>(place))
+                        .bind(4, values[place]);
+                });
+            if (!put) return pass(std::move(put.error()));
+        }
+    }
+    return transaction->commit();
+}
+
+Status Store::set_client_use(std::string_view name, const MonthlyUse& use) {
+    auto done = impl_->change_durably(
+        "INSERT INTO traffic (client, month, bytes, warned) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE "
+        "SET month = excluded.month, bytes = excluded.bytes, warned = excluded.warned",
+        [&](Statement& statement) {
+            statement.bind(1, name)
+                .bind(2, std::int64_t{use.month})
+                .bind(3, static_cast<std::int64_t>(use.bytes))
+                .bind(4, std::int64_t{use.warned ? 1 : 0});
+        });
+    if (!done && done.error().code == Errc::not_found) return pass(no_client(name));
+    if (!done) return pass(std::move(done.error()));
     return {};
 }
 

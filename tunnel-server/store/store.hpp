@@ -24,6 +24,8 @@
 #include "common/core/clock.hpp"
 #include "common/core/result.hpp"
 #include "common/mapping/mapping_options.hpp"
+#include "tunnel-server/access/client_settings.hpp"
+#include "tunnel-server/access/monthly_quota.hpp"
 
 namespace tunnel::server {
 
@@ -36,6 +38,8 @@ struct StoredClient {
     StoredKey stored_key{};
     WallTime created_at;
     std::optional<WallTime> expires_at;  // empty: never
+    ClientSettings settings{};
+    MonthlyUse use{};
     bool operator==(const StoredClient&) const = default;
 };
 
@@ -91,6 +95,11 @@ class Store {
     Status add_client(const StoredClient& client);
     // Removes its mappings, pauses and assigned ports as well. not_found.
     Status remove_client(std::string_view name);
+    // What it is allowed, and until when. not_found.
+    Status set_client(std::string_view name, const ClientSettings& settings,
+                      std::optional<WallTime> expires_at);
+    // not_found.
+    Status set_client_use(std::string_view name, const MonthlyUse& use);
     // A new secret for an old name. not_found.
     Status set_client_key(std::string_view name, const StoredKey& stored_key);
 

@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "common/core/bytes.hpp"
 #include "common/core/ids.hpp"
 #include "common/net/asio.hpp"
 #include "common/net/socket.hpp"
@@ -13,9 +14,17 @@
 
 namespace tunnel::server {
 
+// What a proxy in front said in its PROXY header, besides the visitor's address.
+struct Announced {
+    net::tcp::endpoint local;
+    Bytes tlvs;
+};
+
 struct Visitor {
     net::UniqueFd fd;
     net::tcp::endpoint peer;
+    VisitorPlace place{};
+    std::unique_ptr<Announced> announced{};  // null: it came by itself
 };
 
 // "203.0.113.7:50312", or who it is on a Unix socket, whose peers have no address.

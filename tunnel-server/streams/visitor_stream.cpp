@@ -38,12 +38,19 @@ wire::StreamOpen stream_open(const Assignment& assignment) {
     wire::StreamOpen open{
         assignment.id,    route->mapping.name, route->service, options.encrypt, to_text(visitor), "", 0,
         options.keepalive};
+    open.proxy_protocol = options.proxy_protocol;
+    if (visitor.announced && options.proxy_protocol == wire::ProxyVersion::v2)
+        open.proxy_tlvs = visitor.announced->tlvs;
+    if (options.endpoint.is_unix() && visitor.announced) {
+        open.local = net::to_text(visitor.announced->local);
+        return open;
+    }
     if (options.endpoint.is_unix()) {
         open.local = public_url("unix", options.endpoint.path);
         return open;
     }
     const auto local = net::local_of(visitor.fd.get());
-    open.local = net::to_text(local);
+    open.local = net::to_text(visitor.announced ? visitor.announced->local : local);
     if (options.endpoint.size() > 1)
         open.port_offset = static_cast<Port>(local.port() - options.endpoint.ports.first);
     return open;
@@ -209,6 +216,9 @@ void serve_visitor(net::Worker& worker, Assignment assignment, const StreamHooks
                             std::move(visitor.visitor.fd), std::move(assignment.data.fd), std::move(records));
     const auto& options = visitor.route->options;
     if (options.endpoint.is_unix()) relay.set_outer_is_unix();
+    const auto& route = *visitor.route;
+    relay.set_bandwidths(net::Limiter::mapping, route.bandwidths.in, route.bandwidths.out);
+    relay.set_bandwidths(net::Limiter::client, route.client_bandwidths.in, route.client_bandwidths.out);
     worker.relays().limit(assignment.id, {options.times.idle_timeout, options.times.lifetime});
     auto answer = std::make_unique<AnswerReader>(relay, worker.executor(), visitor.moves < most_moves,
                                                  assignment.data.cipher);

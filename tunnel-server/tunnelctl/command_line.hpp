@@ -3,6 +3,7 @@
 // Adding a verb is one add_verb() in the file of its noun.
 
 #include <CLI/CLI.hpp>
+#include <deque>
 #include <functional>
 #include <iosfwd>
 #include <optional>
@@ -45,6 +46,14 @@ struct CommandLine {
     std::string client;
     std::string expires;
     MappingFlags options;
+    // What `client set` was given; CLI11 writes into it, so it does not move.
+    struct GivenSetting {
+        std::string name;
+        std::vector<std::string> values;
+    };
+    std::deque<GivenSetting> settings;
+    bool enable = false;
+    bool disable = false;
     std::string mapping;
     std::string id;
 

@@ -109,6 +109,40 @@ Column<proto::MappingInfo> option_column(const MappingOption& option) {
     return {std::move(title), std::string(option.name), Seen::in_details, Align::left, text, json};
 }
 
+// "max_visitors=100, bandwidth_out=50Mbit"
+Column<proto::ClientInfo> settings_column() {
+    const auto text = [](const proto::ClientInfo& row, WallTime) {
+        std::vector<std::string> parts;
+        for (const auto& setting : row.settings())
+            parts.push_back(fmt::format("{}={}", setting.name(), fmt::join(setting.values(), ",")));
+        return parts.empty() ? std::string("none") : fmt::format("{}", fmt::join(parts, " "));
+    };
+    const auto json = [](const proto::ClientInfo& row) {
+        auto object = Json::object();
+        for (const auto& setting : row.settings())
+            object[setting.name()] =
+                std::vector<std::string>(setting.values().begin(), setting.values().end());
+        return object;
+    };
+    return {"SETTINGS", "settings", Seen::in_details, Align::left, text, json};
+}
+
+// "denied=12, at_once=3"
+Column<proto::MappingInfo> refusals_column() {
+    const auto text = [](const proto::MappingInfo& row, WallTime) {
+        std::vector<std::string> parts;
+        for (const auto& refusal : row.refusals())
+            parts.push_back(fmt::format("{}={}", refusal.reason(), refusal.count()));
+        return fmt::format("{}", fmt::join(parts, ", "));
+    };
+    const auto json = [](const proto::MappingInfo& row) {
+        auto object = Json::object();
+        for (const auto& refusal : row.refusals()) object[refusal.reason()] = refusal.count();
+        return object;
+    };
+    return {"REFUSED BY REASON", "refusals", Seen::in_details, Align::left, text, json};
+}
+
 }  // namespace
 
 Columns<proto::ClientInfo> client_columns() {
@@ -127,6 +161,13 @@ Columns<proto::ClientInfo> client_columns() {
         const auto time = wall_time(row.expires_at());
         return time ? distance(*time, now) : std::string("never");
     };
+    columns.push_back(bytes_column("TRAFFIC", "traffic", &Row::traffic));
+    columns.back().seen = Seen::in_details;
+    columns.back().text = [](const Row& row, WallTime) {
+        return row.traffic() == 0 ? std::string("none counted")
+                                  : fmt::format("{} in {}", format_bytes(row.traffic()), row.traffic_month());
+    };
+    columns.push_back(settings_column());
     return columns;
 }
 
@@ -145,6 +186,7 @@ Columns<proto::MappingInfo> mapping_columns() {
         bytes_column("BYTES IN", "bytes_in", &Row::bytes_in),
         bytes_column("BYTES OUT", "bytes_out", &Row::bytes_out),
         number_column("REFUSED TOTAL", "refused_total", &Row::refused_total, Seen::in_details),
+        refusals_column(),
         number_column("DATAGRAMS IN", "datagrams_in", &Row::datagrams_in, Seen::in_details),
         number_column("DATAGRAMS OUT", "datagrams_out", &Row::datagrams_out, Seen::in_details),
         text_column("DATAGRAMS DROPPED", "datagrams_dropped", &Row::datagrams_dropped, Seen::in_details),

@@ -16,10 +16,12 @@ enum class DatagramDrop {
     unreachable,  // nobody answers at the service's port
     client,       // the client could not or would not serve the flow
     visitor,      // the system would not send it to the visitor
+    bandwidth,    // the mapping or its client may have no more bytes a second
+    size,         // with its PROXY header it is longer than a datagram can be
 };
-constexpr std::size_t datagram_drops = 6;
+constexpr std::size_t datagram_drops = 8;
 constexpr std::array<std::string_view, datagram_drops> datagram_drop_names{
-    "queue", "no_way", "flows", "unreachable", "client", "visitor"};
+    "queue", "no_way", "flows", "unreachable", "client", "visitor", "bandwidth", "size"};
 
 struct DatagramCounters {
     std::atomic<std::uint32_t> flows{0};  // now

@@ -8,6 +8,7 @@
 
 #include "common/core/clock.hpp"
 #include "common/net/datagram/udp_socket.hpp"
+#include "tunnel-server/access/visitor_gate.hpp"
 
 namespace tunnel::server {
 
@@ -18,9 +19,11 @@ struct Flow {
     std::size_t socket = 0;  // by which the visitor came
     net::udp::endpoint visitor;
     IpAddress local;           // which of our addresses it asked
+    Bytes proxy_header;        // before each of its datagrams; empty: none
     ClientWay* way = nullptr;  // to the service
     std::uint64_t told = 0;    // the incarnation of the way's other end that was told of this flow
     int tellings = 0;          // how often
+    VisitorPlace place{};
     TimePoint begun{};
     TimePoint last{};
     std::uint64_t datagrams_in = 0;  // from the visitor

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "common/net/socket.hpp"
+#include "common/wire/proxy_protocol.hpp"
 #include "tunnel-server/mappings/mapping.hpp"
 
 namespace tunnel::server {
@@ -13,6 +15,18 @@ namespace {
 constexpr int batches_of_a_turn = 8;
 // A way without flows is kept open for so long.
 constexpr Seconds way_kept{30};
+
+// What is too much is dropped: a datagram that waits is worth less than one that is lost.
+bool passes(const Bandwidths& own, const Bandwidths& clients,
+            std::shared_ptr<net::Bandwidth> Bandwidths::*way, TimePoint now, std::size_t bytes) {
+    return (!(own.*way) || (own.*way)->pass(now, bytes)) &&
+           (!(clients.*way) || (clients.*way)->pass(now, bytes));
+}
+
+bool is_closed(const Route& route) {
+    return std::any_of(route.gates.begin(), route.gates.end(),
+                       [](const Gate& gate) { return gate.rules && gate.rules->closed; });
+}
 
 }  // namespace
 
@@ -75,19 +89,53 @@ void UdpEntrance::take(Socket& socket, const net::ReceivedDatagram& datagram, Ti
     auto* flow = flows_.find(socket.index, *datagram.from);
     if (flow == nullptr) flow = admit(socket, datagram, now);
     if (flow == nullptr) return;
+    if (flow->local != datagram.to) flow->proxy_header.clear();
     flow->local = datagram.to;
     flows_.touch(*flow, now);
-    auto& counters = flow->way->route().counters->datagrams;
+    const auto& route = flow->way->route();
+    auto& counters = route.counters->datagrams;
     ++flow->datagrams_in;
     flow->bytes_in += datagram.bytes.size();
+    if (!passes(latest_->bandwidths, latest_->client_bandwidths, &Bandwidths::in, now, datagram.bytes.size()))
+        return counters.drop(DatagramDrop::bandwidth);
     counters.datagrams_in += 1;
     counters.bytes_in += datagram.bytes.size();
-    flow->way->send(*flow, datagram.bytes, now);
+    if (!route.options.proxy_protocol) return flow->way->send(*flow, datagram.bytes, now);
+    const auto proxied = with_proxy_header(socket, *flow, datagram);
+    if (proxied.size() > wire::max_datagram) return counters.drop(DatagramDrop::size);
+    flow->way->send(*flow, proxied, now);
+}
+
+// Each of them, because any may be lost.
+BytesView UdpEntrance::with_proxy_header(const Socket& socket, Flow& flow,
+                                         const net::ReceivedDatagram& datagram) {
+    if (flow.proxy_header.empty()) {
+        wire::ProxyHeader header;
+        header.family = wire::ProxyFamily::ip;
+        header.datagram = true;
+        header.source = {net::to_ip(flow.visitor.address()), flow.visitor.port()};
+        const auto local = net::udp_local_of(socket.fd.get());
+        // A socket on one address does not tell which it was.
+        const bool told = flow.local != IpAddress();
+        header.destination = {told ? flow.local : net::to_ip(local.address()), local.port()};
+        flow.proxy_header = wire::encode(header);
+    }
+    proxied_ = flow.proxy_header;
+    append(proxied_, datagram.bytes);
+    return proxied_;
 }
 
 Flow* UdpEntrance::admit(Socket& socket, const net::ReceivedDatagram& datagram, TimePoint now) {
-    const auto route = route_();
+    latest_ = route_();
+    const auto& route = latest_;
     auto& counters = route->counters->datagrams;
+    const auto address = net::to_ip(datagram.from->address());
+    auto place = server::admit(route->gates, &address, now);
+    if (!place) {
+        route->counters->refusals.add(place.error());
+        route->counters->refused_total += 1;
+        return nullptr;
+    }
     if (counters.flows >= most_flows) {
         auto* const oldest = flows_.least_recent();
         if (oldest == nullptr || now - oldest->last < may_make_room) {
@@ -99,6 +147,7 @@ Flow* UdpEntrance::admit(Socket& socket, const net::ReceivedDatagram& datagram, 
     auto& way = way_of(route, now);
     auto& flow = flows_.add(socket.index, *datagram.from, now);
     flow.way = &way;
+    flow.place = std::move(*place);
     ++way.flows;
     counters.flows += 1;
     counters.flows_total += 1;
@@ -150,6 +199,9 @@ void UdpEntrance::on_frame(const wire::DatagramFrame& frame) {
     if (frame.kind != wire::FrameKind::datagram) return;
     if (batch_time_ == TimePoint{}) batch_time_ = Clock::now();
     flows_.touch(*flow, batch_time_);
+    if (!passes(latest_->bandwidths, latest_->client_bandwidths, &Bandwidths::out, batch_time_,
+                frame.payload.size()))
+        return counters.drop(DatagramDrop::bandwidth);
     ++flow->datagrams_out;
     flow->bytes_out += frame.payload.size();
     counters.datagrams_out += 1;
@@ -168,7 +220,8 @@ void UdpEntrance::on_batch_end() {
 }
 
 void UdpEntrance::sweep(TimePoint now) {
-    const auto route = route_();
+    const auto route = latest_ = route_();
+    while (is_closed(*route) && flows_.size() > 0) end(*flows_.least_recent(), "quota");
     for (auto* flow = flows_.least_recent();
          flow != nullptr && now - flow->last >= route->options.datagrams.flow_timeout;
          flow = flows_.least_recent())

@@ -46,6 +46,8 @@ class UdpEntrance final : public ClientWay::Owner, public std::enable_shared_fro
     };
     void on_events(Socket& socket, std::uint32_t events);
     void take(Socket& socket, const net::ReceivedDatagram& datagram, TimePoint now);
+    // The datagram after a PROXY header; valid until the next one.
+    BytesView with_proxy_header(const Socket& socket, Flow& flow, const net::ReceivedDatagram& datagram);
     Flow* admit(Socket& socket, const net::ReceivedDatagram& datagram, TimePoint now);
     ClientWay& way_of(const std::shared_ptr<const Route>& route, TimePoint now);
     void end(Flow& flow, std::string_view reason);
@@ -63,7 +65,9 @@ class UdpEntrance final : public ClientWay::Owner, public std::enable_shared_fro
     std::vector<std::unique_ptr<Socket>> sockets_;
     FlowTable flows_;
     std::vector<std::shared_ptr<ClientWay>> ways_;  // the newest last
+    std::shared_ptr<const Route> latest_;           // at the last new flow or sweep
     TimePoint batch_time_{};
+    Bytes proxied_;
     bool closed_ = false;
 };
 

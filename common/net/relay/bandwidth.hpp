@@ -23,6 +23,12 @@ class Bandwidth {
     // Running relays keep to it from their next lease on. {0, 0}: without limit, bytes are counted only.
     void set_rate(Rate rate) { bucket_.set_rate(rate); }
     Rate rate() const { return bucket_.rate(); }
+    // For datagrams, which are dropped instead of waiting: false when these bytes are too many.
+    bool pass(TimePoint now, std::uint64_t bytes) {
+        if (bytes > 0 && bucket_.take(now, bytes, bytes) == 0) return false;
+        passed_ += bytes;
+        return true;
+    }
     // Bytes that were read under it.
     std::uint64_t passed() const { return passed_; }
 

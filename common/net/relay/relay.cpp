@@ -55,8 +55,8 @@ Relay::Relay(RelayResources resources, UniqueFd outer, UniqueFd data, std::optio
     data_in_.way = Direction::Way::open;
 }
 
-void Relay::limit(Limiter limiter, std::shared_ptr<Bandwidth> from_outer,
-                  std::shared_ptr<Bandwidth> to_outer) {
+void Relay::set_bandwidths(Limiter limiter, std::shared_ptr<Bandwidth> from_outer,
+                           std::shared_ptr<Bandwidth> to_outer) {
     set_bandwidth(outward_in_, limiter, std::move(from_outer));
     set_bandwidth(data_in_, limiter, std::move(to_outer));
 }

@@ -104,7 +104,8 @@ class Relay {
 
     // What each direction keeps to from its next lease on, and what counts its bytes. Null: nothing of this
     // limiter.
-    void limit(Limiter limiter, std::shared_ptr<Bandwidth> from_outer, std::shared_ptr<Bandwidth> to_outer);
+    void set_bandwidths(Limiter limiter, std::shared_ptr<Bandwidth> from_outer,
+                        std::shared_ptr<Bandwidth> to_outer);
 
     // Called once, in a turn of its own, when both directions have ended and both sockets are closed. It may
     // destroy the relay.

@@ -72,11 +72,12 @@ void RelayTable::abort_of(const std::string& client, const std::string& mapping,
     }
 }
 
-void RelayTable::limit_of(const std::string& client, const std::string& mapping, Limiter limiter,
-                          const std::shared_ptr<Bandwidth>& in, const std::shared_ptr<Bandwidth>& out) {
+void RelayTable::set_bandwidths_of(const std::string& client, const std::string& mapping, Limiter limiter,
+                                   const std::shared_ptr<Bandwidth>& in,
+                                   const std::shared_ptr<Bandwidth>& out) {
     for (auto& [id, running] : running_) {
         if (running.label.client == client && (mapping.empty() || running.label.mapping == mapping))
-            running.relay.limit(limiter, in, out);
+            running.relay.set_bandwidths(limiter, in, out);
     }
 }
 

@@ -52,9 +52,9 @@ class RelayTable {
 
     std::size_t size() const { return running_.size(); }
     std::vector<RelaySnapshot> list() const;
-    // Relay::limit() of those of one client, or of one of its mappings when `mapping` is not empty.
-    void limit_of(const std::string& client, const std::string& mapping, Limiter limiter,
-                  const std::shared_ptr<Bandwidth>& in, const std::shared_ptr<Bandwidth>& out);
+    // Relay::set_bandwidths() of those of one client, or of one of its mappings when `mapping` is not empty.
+    void set_bandwidths_of(const std::string& client, const std::string& mapping, Limiter limiter,
+                           const std::shared_ptr<Bandwidth>& in, const std::shared_ptr<Bandwidth>& out);
     // False when there is none of that id.
     bool abort(ConnectionId id, RelayEnd reason);
     void abort_all(RelayEnd reason);

@@ -78,6 +78,17 @@ Peer Peer::connect_to(const std::string& address, Port port) {
     return Peer(std::move(fd));
 }
 
+Peer Peer::connect_from(const std::string& address, Port port) {
+    net::UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    auto from = loopback(0);
+    if (::inet_pton(AF_INET, address.c_str(), &from.sin_addr) != 1) throw_errno(address);
+    if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&from), sizeof from) != 0) throw_errno(address);
+    const auto to = loopback(port);
+    if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0)
+        throw_errno("connect from " + address);
+    return Peer(std::move(fd));
+}
+
 Peer Peer::connect_to_path(const std::string& path) {
     net::UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     const auto address = local(path);

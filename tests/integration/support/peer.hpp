@@ -30,6 +30,8 @@ class Peer {
     static Peer connect(Port port);
     // Connects to another address of this host, or to a Unix socket.
     static Peer connect_to(const std::string& address, Port port);
+    // Connects to 127.0.0.1 from another address of this host.
+    static Peer connect_from(const std::string& address, Port port);
     static Peer connect_to_path(const std::string& path);
     explicit Peer(net::UniqueFd fd);
 

@@ -163,6 +163,13 @@ proto::MappingInfo TunnelTest::mapping_show(const std::string& name) {
     return ask(request).mapping();
 }
 
+std::uint64_t TunnelTest::refusals_of(const std::string& mapping, const std::string& reason) {
+    const auto shown = mapping_show(mapping);
+    std::uint64_t count = 0;
+    for (const auto& refusal : shown.refusals()) count += refusal.reason() == reason ? refusal.count() : 0;
+    return count;
+}
+
 proto::MappingList TunnelTest::mapping_list() {
     proto::AdminRequest request;
     request.mutable_mapping_list();

@@ -45,6 +45,8 @@ class TunnelTest : public testing::Test {
     void mapping_remove(const std::string& name);
     proto::MappingInfo mapping_show(const std::string& name);
     proto::MappingList mapping_list();
+    // How many visitors of the mapping were refused for that reason.
+    std::uint64_t refusals_of(const std::string& mapping, const std::string& reason);
     proto::SessionList session_list();
     proto::ConnectionList connection_list();
     proto::StatusInfo status();

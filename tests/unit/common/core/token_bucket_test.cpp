@@ -34,8 +34,15 @@ TEST(TokenBucket, NoneWhereFewerThanTheLeastAreThere) {
     EXPECT_EQ(bucket.take(start, 195), 195U);
     EXPECT_EQ(bucket.take(start, 100, 10), 0U);
     EXPECT_EQ(bucket.take(start + Millis(5), 100, 10), 10U);
-    // The least is never more than the bucket can hold.
-    EXPECT_EQ(bucket.take(start + Seconds(1), 1000, 1000), 200U);
+}
+
+TEST(TokenBucket, MoreThanItHoldsIsGivenOnCredit) {
+    TokenBucket bucket({1000, 200});
+    EXPECT_EQ(bucket.take(start, 10), 10U);
+    EXPECT_EQ(bucket.take(start, 1000, 1000), 0U) << "it is not full";
+    EXPECT_EQ(bucket.take(start + Millis(10), 1000, 1000), 1000U);
+    EXPECT_EQ(bucket.take(start + Millis(809), 1), 0U) << "what was given is owed";
+    EXPECT_EQ(bucket.available(start + Millis(910)), 100U);
 }
 
 TEST(TokenBucket, WhatIsGivenBackIsThereAgain) {

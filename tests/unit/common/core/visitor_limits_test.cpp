@@ -12,11 +12,11 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 const LimitWord& word(std::string_view name) {
-    for (const auto& one : limit_words) {
+    for (const auto& one : limit_words()) {
         if (one.name == name) return one;
     }
     ADD_FAILURE() << "no word " << name;
-    return limit_words[0];
+    return limit_words()[0];
 }
 
 std::string refusal(std::string_view name, std::string_view text) {
@@ -49,12 +49,12 @@ TEST(LimitWords, EveryOneReadsWhatItPrints) {
         {"bandwidth_burst", {"1MiB"}}};
     ASSERT_EQ(values.size(), limit_word_count);
     VisitorLimits limits;
-    for (const auto& one : limit_words) {
+    for (const auto& one : limit_words()) {
         EXPECT_THAT(one.print(limits), IsEmpty()) << one.name;
         EXPECT_FALSE(one.help.empty());
         for (const auto& value : values.at(one.name)) EXPECT_TRUE(one.parse(value, limits)) << one.name;
     }
-    for (const auto& one : limit_words) EXPECT_EQ(one.print(limits), values.at(one.name)) << one.name;
+    for (const auto& one : limit_words()) EXPECT_EQ(one.print(limits), values.at(one.name)) << one.name;
     EXPECT_EQ(limits.bandwidth_in, 2'500'000U);
     EXPECT_EQ(limits.per_second_per_address, 3U);
 }

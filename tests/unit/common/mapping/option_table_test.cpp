@@ -48,10 +48,32 @@ TEST(OptionTable, DefaultsSurviveARoundTrip) {
 
 TEST(OptionTable, ValuesSurviveARoundTrip) {
     const std::pair<const char*, const char*> samples[] = {
-        {"tcp", "2222"},         {"tcp", "192.0.2.1:6000-6010"}, {"udp", "0"},          {"udp", "[::1]:53"},
-        {"unix", "/run/a"},      {"to", "nas.lan:80"},           {"to", "unix:/run/b"}, {"encrypt", "false"},
-        {"lifetime", "36h"},     {"idle_timeout", "90s"},        {"keepalive", "0"},    {"keepalive", "20s"},
-        {"transport", "stream"}, {"flow_timeout", "3m"},
+        {"tcp", "2222"},
+        {"tcp", "192.0.2.1:6000-6010"},
+        {"udp", "0"},
+        {"udp", "[::1]:53"},
+        {"unix", "/run/a"},
+        {"to", "nas.lan:80"},
+        {"to", "unix:/run/b"},
+        {"encrypt", "false"},
+        {"lifetime", "36h"},
+        {"idle_timeout", "90s"},
+        {"keepalive", "0"},
+        {"keepalive", "20s"},
+        {"allow", "10.0.0.0/8"},
+        {"deny", "list:blocked"},
+        {"max_visitors", "5"},
+        {"visitors_per_second", "7"},
+        {"visitors_per_second_per_address", "2"},
+        {"bandwidth_in", "20Mbit"},
+        {"bandwidth_out", "5MiB"},
+        {"bandwidth_burst", "1MiB"},
+        {"proxy_protocol", "v1"},
+        {"proxy_protocol", "v2"},
+        {"accept_proxy_from", "10.0.0.0/8"},
+        {"accept_proxy_from", "unix"},
+        {"transport", "stream"},
+        {"flow_timeout", "3m"},
     };
     for (const auto& [name, value] : samples) {
         const auto options = with(name, value);
@@ -115,6 +137,41 @@ TEST(OptionTable, TheSummaryTellsWhatIsNotByDefault) {
     options.keepalive = Seconds(0);
     options.encrypt = false;
     EXPECT_EQ(options_summary(options), "idle_timeout=5m,keepalive=0") << "encrypt has a place of its own";
+}
+
+TEST(OptionTable, ASummaryNamesAFewOfMany) {
+    MappingOptions options;
+    for (const auto* network : {"10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5"})
+        options.visitors.deny.push_back(*parse_access_entry(network));
+    EXPECT_EQ(options_summary(options), "deny=10.0.0.1,deny=10.0.0.2,deny=10.0.0.3,deny=and 2 more");
+}
+
+TEST(OptionTable, LongListsBelongIntoAFile) {
+    MappingOptions options{"web", {}, *parse_service("80"), true};
+    options.visitors.allow.assign(max_networks, *parse_access_entry("10.0.0.1"));
+    EXPECT_TRUE(check_mapping(options));
+    options.visitors.deny.assign(1, *parse_access_entry("10.0.0.1"));
+    EXPECT_THAT(check_mapping(options).error().message, HasSubstr("write list:NAME"));
+}
+
+TEST(OptionTable, ProxyHeadersFitTheEndpoint) {
+    EXPECT_THAT(with("proxy_protocol", "v3").error().message, HasSubstr("write v1 or v2"));
+    MappingOptions options{"web", {}, *parse_service("80"), true};
+    options.endpoint.protocol = Protocol::udp;
+    options.proxy_protocol = wire::ProxyVersion::v1;
+    EXPECT_THAT(check_mapping(options).error().message, HasSubstr("knows of no datagrams: write v2"));
+    options.proxy_protocol = wire::ProxyVersion::v2;
+    EXPECT_TRUE(check_mapping(options));
+    options.accept_proxy_from = {*parse_network("10.0.0.0/8")};
+    EXPECT_THAT(check_mapping(options).error().message, HasSubstr("not for datagrams"));
+    options.endpoint = {};
+    EXPECT_TRUE(check_mapping(options));
+    options.accept_proxy_from_unix = true;
+    EXPECT_THAT(check_mapping(options).error().message, HasSubstr("no Unix socket for visitors"));
+    options.endpoint.path = "/run/web.sock";
+    EXPECT_THAT(check_mapping(options).error().message, HasSubstr("write \"unix\" instead"));
+    options.accept_proxy_from.clear();
+    EXPECT_TRUE(check_mapping(options));
 }
 
 }  // namespace

@@ -18,7 +18,7 @@ struct Kind {
     KernelEnds kernel;
 };
 
-class RelayLimit : public testing::TestWithParam<Kind> {
+class RelayBandwidth : public testing::TestWithParam<Kind> {
   protected:
     ChainPlan plan(std::size_t in, std::size_t out) const {
         ChainPlan plan;
@@ -34,7 +34,7 @@ class RelayLimit : public testing::TestWithParam<Kind> {
     Lent lent_{loop_};
 };
 
-INSTANTIATE_TEST_SUITE_P(, RelayLimit,
+INSTANTIATE_TEST_SUITE_P(, RelayBandwidth,
                          testing::Values(Kind{"Plain", Mode::plain, KernelEnds::none},
                                          Kind{"Encrypted", Mode::encrypted, KernelEnds::none},
                                          Kind{"KernelTls", Mode::encrypted, KernelEnds::both}),
@@ -48,11 +48,11 @@ double seconds_since(TimePoint start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-TEST_P(RelayLimit, EachDirectionIsNoFasterThanItsOwn) {
+TEST_P(RelayBandwidth, EachDirectionIsNoFasterThanItsOwn) {
     Chain chain(loop_, lent_, plan(3'000'000, 1'000'000));
     const auto in = bandwidth(10'000'000, 200'000);
     const auto out = bandwidth(5'000'000, 100'000);
-    chain.server_side.relay().limit(Limiter::mapping, in, out);
+    chain.server_side.relay().set_bandwidths(Limiter::mapping, in, out);
     const auto start = Clock::now();
     chain.start();
     loop_.run();
@@ -64,13 +64,13 @@ TEST_P(RelayLimit, EachDirectionIsNoFasterThanItsOwn) {
     EXPECT_EQ(lent_.bandwidth.size(), 0U);
 }
 
-TEST_P(RelayLimit, VisitorsShareOne) {
+TEST_P(RelayBandwidth, VisitorsShareOne) {
     const auto shared = bandwidth(20'000'000, 100'000);
     std::deque<Chain> chains;
     const auto start = Clock::now();
     for (int i = 0; i < 8; ++i) {
         auto& chain = chains.emplace_back(loop_, lent_, plan(500'000, 10'000));
-        chain.server_side.relay().limit(Limiter::client, shared, nullptr);
+        chain.server_side.relay().set_bandwidths(Limiter::client, shared, nullptr);
         chain.start();
     }
     loop_.run();
@@ -79,12 +79,12 @@ TEST_P(RelayLimit, VisitorsShareOne) {
     EXPECT_GE(seconds_since(start), 0.19);
 }
 
-TEST_P(RelayLimit, ALimitThatIsNeverReachedCostsNothingButIsCounted) {
+TEST_P(RelayBandwidth, ALimitThatIsNeverReachedCostsNothingButIsCounted) {
     Chain chain(loop_, lent_, plan(4'000'000, 4'000'000));
     const auto wide = bandwidth(100'000'000'000, 1'000'000'000);
     const auto meter = std::make_shared<Bandwidth>();
-    chain.server_side.relay().limit(Limiter::mapping, wide, wide);
-    chain.server_side.relay().limit(Limiter::client, meter, meter);
+    chain.server_side.relay().set_bandwidths(Limiter::mapping, wide, wide);
+    chain.server_side.relay().set_bandwidths(Limiter::client, meter, meter);
     chain.start();
     loop_.run();
     expect_complete(chain);
@@ -92,13 +92,13 @@ TEST_P(RelayLimit, ALimitThatIsNeverReachedCostsNothingButIsCounted) {
     EXPECT_EQ(lent_.bandwidth.size(), 0U);
 }
 
-TEST_P(RelayLimit, ALimitThatIsTakenBackLetsGoWhoWaitsForIt) {
+TEST_P(RelayBandwidth, ALimitThatIsTakenBackLetsGoWhoWaitsForIt) {
     Chain chain(loop_, lent_, plan(1'000'000, 0));
-    chain.server_side.relay().limit(Limiter::mapping, bandwidth(1'000, 1'000), nullptr);
+    chain.server_side.relay().set_bandwidths(Limiter::mapping, bandwidth(1'000, 1'000), nullptr);
     chain.start();
     std::function<void()> until_it_waits = [&] {
         if (lent_.bandwidth.size() > 0)
-            return chain.server_side.relay().limit(Limiter::mapping, nullptr, nullptr);
+            return chain.server_side.relay().set_bandwidths(Limiter::mapping, nullptr, nullptr);
         asio::post(loop_.context(), until_it_waits);
     };
     until_it_waits();
@@ -107,9 +107,9 @@ TEST_P(RelayLimit, ALimitThatIsTakenBackLetsGoWhoWaitsForIt) {
     EXPECT_EQ(lent_.bandwidth.size(), 0U);
 }
 
-TEST_P(RelayLimit, OneThatWaitsForItsTurnCanBeEnded) {
+TEST_P(RelayBandwidth, OneThatWaitsForItsTurnCanBeEnded) {
     Chain chain(loop_, lent_, plan(1'000'000, 0));
-    chain.server_side.relay().limit(Limiter::mapping, bandwidth(1'000, 1'000), nullptr);
+    chain.server_side.relay().set_bandwidths(Limiter::mapping, bandwidth(1'000, 1'000), nullptr);
     chain.start();
     std::function<void()> until_it_waits = [&] {
         if (lent_.bandwidth.size() > 0) return chain.server_side.relay().abort(RelayEnd::closed);

@@ -150,8 +150,8 @@ void run_batch(wire::SeededRandom& random, std::size_t first, std::size_t count)
     for (std::size_t i = 0; i < count; ++i) {
         auto& chain = chains.emplace_back(loop, lent, a_plan(random));
         auto& side = random.coin() ? chain.server_side : chain.client_side;
-        if (limited) side.relay().limit(Limiter::mapping, in, out);
-        if (limited) side.relay().limit(Limiter::client, nullptr, random.coin() ? in : nullptr);
+        if (limited) side.relay().set_bandwidths(Limiter::mapping, in, out);
+        if (limited) side.relay().set_bandwidths(Limiter::client, nullptr, random.coin() ? in : nullptr);
         chain.start();
     }
     loop.run();

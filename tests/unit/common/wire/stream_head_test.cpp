@@ -155,5 +155,32 @@ TEST(StreamHeads, BadTextPrintsNothing) {
     EXPECT_FALSE(answered);
 }
 
+TEST(StreamHead, CarriesWhatThePROXYHeaderOfTheServiceNeeds) {
+    StreamOpen open;
+    open.mapping = "web";
+    open.visitor = "[2001:db8::7]:50312";
+    open.local = "192.0.2.1:443";
+    EXPECT_TRUE(proxy_header_of(open).empty());
+    open.proxy_protocol = ProxyVersion::v2;
+    open.proxy_tlvs = {0x01, 0, 2, 'h', '2'};
+    const auto again = decode_stream_open(encode(open));
+    ASSERT_TRUE(again);
+    EXPECT_EQ(*again, open);
+    const auto parsed = parse_proxy_header(proxy_header_of(*again));
+    ASSERT_TRUE(parsed && *parsed);
+    const auto& header = (*parsed)->header;
+    EXPECT_EQ(header.source, (ProxyEnd{*parse_ip("2001:db8::7"), 50312}));
+    EXPECT_EQ(header.destination, (ProxyEnd{*parse_ip("192.0.2.1"), 443}));
+    EXPECT_EQ(header.tlvs, open.proxy_tlvs);
+    // The visitor of a Unix socket.
+    open.proxy_protocol = ProxyVersion::v1;
+    open.visitor = "uid 1000";
+    EXPECT_EQ(text_of(proxy_header_of(open)), "PROXY UNKNOWN\r\n");
+    open.proxy_tlvs = {0x01, 0, 9, 'h'};
+    EXPECT_FALSE(decode_stream_open(encode(open))) << "entries that are none";
+    open.proxy_tlvs = Bytes(max_proxy_tlvs + 3);
+    EXPECT_FALSE(decode_stream_open(encode(open)));
+}
+
 }  // namespace
 }  // namespace tunnel::wire

@@ -50,11 +50,14 @@ TEST(Samples, ClientTomlHasEveryKeyAndTheDefaults) {
 TEST(Keys, AreTheOnesOfTheDocumentation) {
     EXPECT_THAT(
         client_config_keys(),
-        testing::ElementsAre("allow", "ca_file", "cipher", "dial_timeout", "drain", "heartbeat.interval",
-                             "heartbeat.timeout", "kernel_tls", "link", "log.format", "log.level",
-                             "mapping.encrypt", "mapping.flow_timeout", "mapping.idle_timeout",
-                             "mapping.keepalive", "mapping.lifetime", "mapping.name", "mapping.tcp",
-                             "mapping.to", "mapping.transport", "mapping.udp", "mapping.unix", "workers"));
+        testing::ElementsAre(
+            "allow", "ca_file", "cipher", "dial_timeout", "drain", "heartbeat.interval", "heartbeat.timeout",
+            "kernel_tls", "link", "log.format", "log.level", "mapping.accept_proxy_from", "mapping.allow",
+            "mapping.bandwidth_burst", "mapping.bandwidth_in", "mapping.bandwidth_out", "mapping.deny",
+            "mapping.encrypt", "mapping.flow_timeout", "mapping.idle_timeout", "mapping.keepalive",
+            "mapping.lifetime", "mapping.max_visitors", "mapping.name", "mapping.proxy_protocol",
+            "mapping.tcp", "mapping.to", "mapping.transport", "mapping.udp", "mapping.unix",
+            "mapping.visitors_per_second", "mapping.visitors_per_second_per_address", "workers"));
 }
 
 }  // namespace

@@ -25,7 +25,8 @@ class ClientAccessTest : public ::testing::Test {
         throttle.used(bytes);
     }
     bool admits(const char* visitor) const {
-        return admit({Gate{}, access_.gate("home")}, *parse_ip(visitor), Clock::now()).has_value();
+        const auto address = *parse_ip(visitor);
+        return admit({Gate{}, access_.gate("home")}, &address, Clock::now()).has_value();
     }
 
     asio::io_context context_;
@@ -51,6 +52,14 @@ TEST_F(ClientAccessTest, AClientWithoutSettingsCostsNothing) {
     EXPECT_EQ(access_.bandwidths("home"), Bandwidths{});
     EXPECT_THAT(changed_, IsEmpty());
     EXPECT_EQ(access_.gate("nobody").rules, nullptr);
+}
+
+TEST_F(ClientAccessTest, WhatFencesMappingsIsToldToo) {
+    set({{"max_mappings", {"5"}}});
+    EXPECT_THAT(changed_, ElementsAre("home"));
+    set({{"max_mappings", {"5"}}});
+    EXPECT_THAT(changed_, ElementsAre("home")) << "nothing is another";
+    EXPECT_EQ(access_.gate("home").rules, nullptr);
 }
 
 TEST_F(ClientAccessTest, SettingsApplyAtOnceAndAreTakenBack) {
@@ -83,7 +92,7 @@ TEST_F(ClientAccessTest, AQuotaWarnsStopsAndEndsVisitors) {
     access_.count(now_);
     EXPECT_THAT(lines_.back(), HasSubstr("traffic quota used up"));
     EXPECT_THAT(used_up_, ElementsAre("home"));
-    const auto refused = admit({Gate{}, access_.gate("home")}, *parse_ip("192.0.2.7"), Clock::now());
+    const auto refused = admit({Gate{}, access_.gate("home")}, nullptr, Clock::now());
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error(), Refusal::quota);
     access_.count(end_of(month_of(now_)));

@@ -78,11 +78,24 @@ TEST_F(ClientBookTest, AnExpiredClientIsToldSoOnlyWithTheRightProof) {
     ASSERT_FALSE(expired);
     EXPECT_EQ(expired.error().code, Errc::expired);
     EXPECT_EQ(reason, "expired");
-    EXPECT_THAT(expired.error().message, HasSubstr("tunnelctl client add guest"));
+    EXPECT_THAT(expired.error().message, HasSubstr("tunnelctl client set guest --expires"));
 
     const auto stranger = check("guest", proof_of(Secret::random(32), "guest"), now + Seconds(10));
     ASSERT_FALSE(stranger);
     EXPECT_EQ(stranger.error().code, Errc::unauthenticated);
+}
+
+TEST_F(ClientBookTest, ADisabledClientIsToldSoOnlyWithTheRightProof) {
+    book.set_access("home", std::nullopt, true);
+    EXPECT_FALSE(book.may_stay("home", now));
+    const auto disabled = check("home", proof_of(secret, "home"));
+    ASSERT_FALSE(disabled);
+    EXPECT_EQ(disabled.error().code, Errc::unavailable);
+    EXPECT_THAT(disabled.error().message, HasSubstr("tunnelctl client set home --enable"));
+    EXPECT_EQ(check("home", proof_of(Secret::random(32), "home")).error().code, Errc::unauthenticated);
+    book.set_access("home", now + Seconds(10), false);
+    EXPECT_TRUE(check("home", proof_of(secret, "home")));
+    EXPECT_FALSE(book.may_stay("home", now + Seconds(10)));
 }
 
 TEST_F(ClientBookTest, AClientMayStayUntilItExpiresOrIsRemoved) {

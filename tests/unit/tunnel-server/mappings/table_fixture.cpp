@@ -74,7 +74,8 @@ MappingTableTest::MappingTableTest() : workers_(2, Log::none()) {
     hooks.on_change = [this](const SeatKey& seat) { changes.push_back(seat); };
     hooks.on_removed = [this](const MappingKey& key) { removed.push_back(key); };
     hooks.on_port_chosen = [this](const MappingKey& key, Port port) { chosen.emplace_back(key, port); };
-    table = std::make_unique<MappingTable>(workers_, Log::none(), rules(), std::move(hooks));
+    table = std::make_unique<MappingTable>(workers_, Log::none(), rules(),
+                                           MappingTable::Access{lists, clients}, std::move(hooks));
 }
 
 MappingTableTest::~MappingTableTest() {

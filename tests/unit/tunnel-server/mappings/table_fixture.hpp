@@ -46,6 +46,11 @@ class MappingTableTest : public testing::Test {
     std::vector<SeatKey> changes;
     std::vector<MappingKey> removed;
     std::vector<std::pair<MappingKey, Port>> chosen;
+    ListBook lists{Log::none()};
+    ClientAccess clients{Log::none(),
+                         lists,
+                         {[this](const std::string& client) { table->client_changed(client); },
+                          [](const std::string&) {}, [](const std::string&, const MonthlyUse&) {}}};
     std::unique_ptr<MappingTable> table;
 
   private:

@@ -62,6 +62,38 @@ TEST_F(StoreTest, KeysKeepEveryByteAndNamesAreBoundNotPasted) {
     EXPECT_THAT(store.load_all()->clients, IsEmpty());
 }
 
+TEST_F(StoreTest, SettingsOfAClientSurviveAndAreReplacedAsAWhole) {
+    auto home = client_named("home");
+    ASSERT_TRUE(change_settings(home.settings, {{"ports", {"2222", "6000-6010"}},
+                                                {"allow", {"10.0.0.0/8", "list:office"}},
+                                                {"max_mappings", {"5"}},
+                                                {"disabled", {"true"}}}));
+    home.expires_at = at(1'900'000'000);
+    home.use = {682, 123'456'789'012, true};
+    {
+        auto store = must_open();
+        ASSERT_TRUE(store.add_client(client_named("home")));
+        ASSERT_TRUE(store.add_client(client_named("office")));
+        ASSERT_TRUE(store.set_client("home", home.settings, home.expires_at));
+        ASSERT_TRUE(store.set_client_use("home", {682, 1, false}));
+        ASSERT_TRUE(store.set_client_use("home", home.use));
+    }
+    {
+        auto store = must_open();
+        EXPECT_THAT(store.load_all()->clients, ElementsAre(home, client_named("office")));
+        ASSERT_TRUE(change_settings(home.settings, {{"ports", {}}, {"max_mappings", {"7"}}}));
+        home.expires_at.reset();
+        ASSERT_TRUE(store.set_client("home", home.settings, std::nullopt));
+    }
+    auto store = must_open();
+    EXPECT_THAT(store.load_all()->clients, ElementsAre(home, client_named("office")));
+    EXPECT_EQ(store.set_client("nobody", {}, std::nullopt).error().code, Errc::not_found);
+    EXPECT_EQ(store.set_client_use("nobody", {}).error().code, Errc::not_found);
+    ASSERT_TRUE(store.remove_client("home"));
+    ASSERT_TRUE(store.add_client(client_named("home")));
+    EXPECT_EQ(store.load_all()->clients.at(0), client_named("home")) << "nothing of the old one is left";
+}
+
 TEST_F(StoreTest, TimesAreKeptToTheSecond) {
     auto client = client_named("home");
     client.created_at = at(1'700'000'000) + std::chrono::milliseconds(750);

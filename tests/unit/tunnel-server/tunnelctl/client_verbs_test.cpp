@@ -1,4 +1,4 @@
-// client list, add, remove, rotate: the request each sends, and every byte it prints.
+// client list, add, show, set, remove, rotate: the request each sends, and every byte it prints.
 
 #include <gmock/gmock.h>
 
@@ -116,7 +116,9 @@ TEST_F(TunnelctlTest, ClientListAsJsonHasTheExactTimes) {
     "mappings": 12,
     "visitors": 3,
     "created_at": "2027-01-12T07:59:55Z",
-    "expires_at": "2027-01-15T10:00:00Z"
+    "expires_at": "2027-01-15T10:00:00Z",
+    "traffic": 0,
+    "settings": {}
   },
   {
     "name": "office",
@@ -126,10 +128,81 @@ TEST_F(TunnelctlTest, ClientListAsJsonHasTheExactTimes) {
     "mappings": 0,
     "visitors": 0,
     "created_at": "2027-01-15T07:57:00Z",
-    "expires_at": null
+    "expires_at": null,
+    "traffic": 0,
+    "settings": {}
   }
 ]
 )");
+}
+
+AdminResponse limited_client() {
+    AdminResponse response;
+    auto& client = *response.mutable_client();
+    client.set_name("home");
+    client.set_state("disabled");
+    client.set_created_at(test_now - 180);
+    client.set_traffic(1536);
+    client.set_traffic_month("2027-01");
+    for (const auto& [name, value] :
+         {std::pair("max_visitors", "100"), std::pair("bandwidth_out", "50Mbit")}) {
+        auto& setting = *client.add_settings();
+        setting.set_name(name);
+        setting.add_values(value);
+    }
+    return response;
+}
+
+TEST_F(TunnelctlTest, ClientSetSendsWhatChangesAndShowsTheClient) {
+    const auto outcome =
+        run_against(limited_client(),
+                    {"client", "set", "home", "--max-visitors", "100", "--bandwidth-out", "50Mbit", "--ports",
+                     "2222", "--ports", "6000-6010", "--deny", "none", "--expires", "30d", "--disable"});
+    ASSERT_EQ(request.request_case(), AdminRequest::kClientSet);
+    const auto& set = request.client_set();
+    EXPECT_EQ(set.name(), "home");
+    EXPECT_TRUE(set.set_expiry());
+    EXPECT_EQ(set.expires_at(), test_now + 30 * 86'400);
+    std::string changes;
+    for (const auto& setting : set.settings()) {
+        changes += setting.name() + "=";
+        for (const auto& value : setting.values()) changes += value + ",";
+        changes += " ";
+    }
+    EXPECT_EQ(changes, "ports=2222,6000-6010, deny= max_visitors=100, bandwidth_out=50Mbit, disabled=true, ");
+    EXPECT_EQ(outcome.code, 0);
+    EXPECT_EQ(outcome.out,
+              "name: home\nstate: disabled\naddress: -\nlast seen: -\nmappings: 0\nvisitors: 0\ncreated: 3m\n"
+              "expires: never\ntraffic: 1.5 KiB in 2027-01\n"
+              "settings: max_visitors=100 bandwidth_out=50Mbit\n");
+}
+
+TEST_F(TunnelctlTest, ClientSetCanTakeTheExpiryBack) {
+    run_against(limited_client(), {"client", "set", "home", "--expires", "never"});
+    EXPECT_TRUE(request.client_set().set_expiry());
+    EXPECT_EQ(request.client_set().expires_at(), 0);
+    EXPECT_EQ(request.client_set().settings_size(), 0);
+}
+
+TEST_F(TunnelctlTest, ClientSetRefusesBeforeItAsksTheServer) {
+    const auto err_of = [&](std::vector<std::string> words) {
+        words.insert(words.begin(), {"client", "set", "home"});
+        const auto outcome = run_ctl(words);
+        EXPECT_EQ(outcome.code, 2);
+        return outcome.err;
+    };
+    EXPECT_THAT(err_of({}), HasSubstr("nothing to set"));
+    EXPECT_THAT(err_of({"--bandwidth-in", "fast"}),
+                HasSubstr("tunnelctl: --bandwidth-in: \"fast\" is not a speed"));
+    EXPECT_THAT(err_of({"--max-visitors", "1", "--max-visitors", "2"}), HasSubstr("--max-visitors"));
+    EXPECT_THAT(err_of({"--enable", "--disable"}), HasSubstr("exclude each other"));
+}
+
+TEST_F(TunnelctlTest, ClientShowAsksForOne) {
+    const auto outcome = run_against(limited_client(), {"client", "show", "home", "--json"});
+    ASSERT_EQ(request.request_case(), AdminRequest::kClientShow);
+    EXPECT_EQ(request.client_show().name(), "home");
+    EXPECT_THAT(outcome.out, HasSubstr("\"settings\": {\n    \"max_visitors\": [\n      \"100\"\n    ]"));
 }
 
 }  // namespace

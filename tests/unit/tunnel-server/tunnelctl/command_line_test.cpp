@@ -47,7 +47,7 @@ TEST_F(TunnelctlTest, WrongUsageIsExplainedAndExitsWith2) {
         {{"destroy"}, "\"destroy\" is not a command"},
         {{"client"},
          "\"tunnelctl client\" is not a whole command: after \"tunnelctl client\" write one of list, "
-         "add, remove, rotate"},
+         "add, show, set, remove, rotate"},
         {{"client", "destroy"}, "\"destroy\" is not a command: after \"tunnelctl client\" write"},
         {{"client", "add"}, "NAME is required\nSee \"tunnelctl client add --help\""},
         {{"client", "add", "a", "b"}, "The following argument was not expected: b"},

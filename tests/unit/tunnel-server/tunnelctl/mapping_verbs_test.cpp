@@ -33,6 +33,11 @@ proto::MappingInfo listening_mapping() {
     mapping.set_datagrams_out(12);
     mapping.set_datagrams_dropped("queue=3");
     mapping.set_datagrams_by("datagram");
+    for (const auto& [reason, count] : {std::pair("denied", 5), std::pair("at_once", 2)}) {
+        auto& refusal = *mapping.add_refusals();
+        refusal.set_reason(reason);
+        refusal.set_count(static_cast<std::uint64_t>(count));
+    }
     auto& idle = *mapping.mutable_spec()->add_options();
     idle.set_name("idle_timeout");
     idle.set_value("5m");
@@ -51,6 +56,10 @@ const char* const listening_mapping_json = R"({
   "bytes_in": 1536,
   "bytes_out": 18446744073709551615,
   "refused_total": 7,
+  "refusals": {
+    "denied": 5,
+    "at_once": 2
+  },
   "datagrams_in": 11,
   "datagrams_out": 12,
   "datagrams_dropped": "queue=3",
@@ -64,7 +73,17 @@ const char* const listening_mapping_json = R"({
   "lifetime": "0",
   "keepalive": "1m",
   "transport": "auto",
-  "flow_timeout": "1m"
+  "flow_timeout": "1m",
+  "allow": [],
+  "deny": [],
+  "max_visitors": null,
+  "visitors_per_second": null,
+  "visitors_per_second_per_address": null,
+  "bandwidth_in": null,
+  "bandwidth_out": null,
+  "bandwidth_burst": null,
+  "proxy_protocol": null,
+  "accept_proxy_from": []
 }
 )";
 
@@ -142,6 +161,7 @@ visitors total: 1234
 bytes in: 1.5 KiB
 bytes out: 16777216.0 TiB
 refused total: 7
+refused by reason: denied=5, at_once=2
 datagrams in: 11
 datagrams out: 12
 datagrams dropped: queue=3
@@ -155,6 +175,16 @@ lifetime: 0
 keepalive: 1m
 transport: auto
 flow timeout: 1m
+allow: -
+deny: -
+max visitors: -
+visitors per second: -
+visitors per second per address: -
+bandwidth in: -
+bandwidth out: -
+bandwidth burst: -
+proxy protocol: -
+accept proxy from: -
 )");
     outcome = run_against(answer, {"mapping", "show", "ssh", "--json"});
     EXPECT_EQ(request.mapping_show().client(), "");
