@@ -165,10 +165,19 @@ class BarsTest(unittest.TestCase):
         self.add("idle", "tunnel-encrypted", "pss_kib", 5, 3, 4)
         self.assertEqual(self.verdict("idle", "pss_kib", ENCRYPTED), bars.Verdict([5, 3, 4], 4, True))
 
+    def test_lists_and_bandwidths_are_told_beside_the_tunnel_as_it_is_by_default(self):
+        self.subjects += [found for found in SUBJECTS if found.name == "tunnel-limited"]
+        self.results = Results(self.subjects, [case(None, Settings(rounds=3)) for case in CASES])
+        self.add("bulk1", "tunnel", "mb_per_second", 400, 200, 300)
+        self.add("bulk1", "tunnel-limited", "mb_per_second", 392, 150, 297)
+        bar = next(bar for bar in bars.BARS if bar.beside is bars.LIMITED)
+        self.assertEqual(bars.judge(self.results, bar, PLAIN), bars.Verdict([0.98, 0.75, 0.99], 0.98, True))
+        self.assertIsNone(bars.judge(self.results, bar, ENCRYPTED).reached)
+
     def test_nothing_is_claimed_of_what_was_not_measured(self):
         self.add("rr", "tunnel", "per_second", 1000)
         self.assertIsNone(self.verdict("rr", "per_second").reached)
-        self.assertIn("reached: 0 of 34 bars, 34 not measured", report.bars_as_text(self.results))
+        self.assertIn("reached: 0 of 40 bars, 40 not measured", report.bars_as_text(self.results))
 
     def test_tables(self):
         self.add("bulk1", "tunnel", "mb_per_second", 400, 150, 360)
@@ -176,7 +185,7 @@ class BarsTest(unittest.TestCase):
         self.add("idle", "tunnel", "pss_kib", 20)
         for text in (report.bars_as_text(self.results), report.bars_as_markdown(self.results)):
             for words in ("against haproxy (plain) and haproxy-tls (encrypted)", "1.80x", "1.50 to 2.00", ">= 1.70x",
-                          "20.0 KiB", "<= 3.0 KiB", "reached: 1 of 34 bars, 32 not measured",
+                          "20.0 KiB", "<= 3.0 KiB", "reached: 1 of 40 bars, 38 not measured",
                           "the fewest behind one here: 1"):
                 self.assertIn(words, text)
             self.assertNotIn("a bar means", text)

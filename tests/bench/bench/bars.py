@@ -7,16 +7,21 @@ import statistics
 from bench.cases import Settings
 from bench.results import REFERENCES
 from bench.subjects.base import DATAGRAMS, ENCRYPTED, PLAIN
-from bench.subjects.own import Tunnel, TunnelDatagram, TunnelEncrypted, TunnelStream
+from bench.subjects.own import (Tunnel, TunnelDatagram, TunnelEncrypted, TunnelEncryptedLimited, TunnelEncryptedLists,
+                                TunnelLimited, TunnelLists, TunnelStream)
 
 ROUNDS_WANTED = 5
 KINDS = (PLAIN, ENCRYPTED)
 OWN = {PLAIN: Tunnel, ENCRYPTED: TunnelEncrypted}
+LISTS = {PLAIN: TunnelLists, ENCRYPTED: TunnelEncryptedLists}
+LIMITED = {PLAIN: TunnelLimited, ENCRYPTED: TunnelEncryptedLimited}
 
 
 @dataclasses.dataclass(frozen=True)
 class Bar:
-    """unit: "x" is a multiple of the reference's value in the same round, any other is the tunnel's own value."""
+    """unit: "x" is a multiple of the reference's value in the same round, any other is the tunnel's own value.
+    beside: another tunnel by kind, whose value is told as a multiple of the tunnel's as it is by default.
+    """
 
     case_name: str
     key: str
@@ -28,6 +33,7 @@ class Bar:
     unit: str = "x"
     own: dict | None = None         # kind -> the subject's name, where it is not the usual one
     reference: str | None = None    # likewise, of both kinds
+    beside: dict | None = None
 
     def limit(self, kind):
         return self.plain if kind == PLAIN else self.encrypted
@@ -80,12 +86,19 @@ BARS = (
     _datagrams("udp1200", "cpu_us", "1,200-byte datagrams", "CPU per round trip", False, 0.75, 0.9),
     _datagrams("udp8000", "per_second", "8,000-byte datagrams", "round trips/s", True, 1.0, 1.0),
     _datagrams("udp8000", "lost_percent", "8,000-byte datagrams", "lost", False, 0, 0, "%"),
+    Bar("connect", "per_second", "new connections, 100,000 list entries", "connections/s beside none", True, 0.98, 0.98,
+        beside=LISTS),
+    Bar("connect", "cpu_us", "new connections, 100,000 list entries", "CPU beside none", False, 1.02, 1.02, beside=LISTS),
+    Bar("bulk1", "mb_per_second", "bulk, bandwidth above the line rate", "throughput beside none", True, 0.95, 0.95,
+        beside=LIMITED),
 )
 
 
 def judge(results, bar, kind):
     own = bar.own[kind] if bar.own else OWN[kind].name
-    if bar.unit == "x":
+    if bar.beside:
+        values = results.quotients(bar.case_name, bar.beside[kind].name, own, bar.key)
+    elif bar.unit == "x":
         values = results.quotients(bar.case_name, own, bar.reference or results.references.get(kind), bar.key)
     else:
         values = results.rounds(bar.case_name, own, bar.key)

@@ -72,8 +72,8 @@ class _Chart:
                                                          for subject in self._results.subjects)]
         if not self._panels:
             raise Failure("there is nothing to draw a chart of")
-        self._groups = [(title, [subject for subject in self._results.subjects
-                                 if subject.kind == kind and self._is_there(subject)]) for kind, title in _GROUPS]
+        drawn = [subject for subject in self._results.subjects if not subject.aside and self._is_there(subject)]
+        self._groups = [(title, [subject for subject in drawn if subject.kind == kind]) for kind, title in _GROUPS]
         labels = [_label(subject) for _, subjects in self._groups for subject in subjects]
         self._left = _MARGIN + max(text_width(label, _TEXT) for label in labels) + 8
         self._panel_width = (_WIDTH - _MARGIN - self._left - _GAP * (_ACROSS - 1)) / _ACROSS

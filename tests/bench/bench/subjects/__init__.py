@@ -6,11 +6,12 @@ from bench.subjects.direct import Direct
 from bench.subjects.frp import Frp, FrpPlain
 from bench.subjects.haproxy import HaProxy, HaProxySplice, HaProxyTls
 from bench.subjects.nginx import NginxStream
-from bench.subjects.own import (Tunnel, TunnelDatagram, TunnelEncrypted, TunnelEncryptedIoUring, TunnelIoUring,
-                                TunnelStream, TunnelStreamEncrypted)
+from bench.subjects.own import (Tunnel, TunnelDatagram, TunnelEncrypted, TunnelEncryptedIoUring, TunnelEncryptedLimited,
+                                TunnelEncryptedLists, TunnelIoUring, TunnelLimited, TunnelLists, TunnelStream,
+                                TunnelStreamEncrypted)
 from bench.subjects.rathole import Rathole, RatholeNoise
 from bench.subjects.ssh import SshRemoteForward
 
-SUBJECTS = (Direct, Tunnel, TunnelIoUring, HaProxy, HaProxySplice, NginxStream, FrpPlain, Rathole, Bore,
-            TunnelEncrypted, TunnelEncryptedIoUring, HaProxyTls, SshRemoteForward, Frp, RatholeNoise, Chisel,
-            TunnelStream, TunnelStreamEncrypted, TunnelDatagram)
+SUBJECTS = (Direct, Tunnel, TunnelIoUring, TunnelLists, TunnelLimited, HaProxy, HaProxySplice, NginxStream, FrpPlain,
+            Rathole, Bore, TunnelEncrypted, TunnelEncryptedIoUring, TunnelEncryptedLists, TunnelEncryptedLimited,
+            HaProxyTls, SshRemoteForward, Frp, RatholeNoise, Chisel, TunnelStream, TunnelStreamEncrypted, TunnelDatagram)

@@ -20,6 +20,7 @@ class Subject:
     title = ""
     kind = PLAIN
     protocols = ("tcp",)
+    aside = False  # measured for a bar of its own, and not in the chart
 
     def __init__(self, workspace):
         self.workspace = workspace

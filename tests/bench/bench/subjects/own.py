@@ -1,6 +1,7 @@
 """Our tunnel: one server, one client, one mapping, through the same doors a user has."""
 
 import json
+import random
 import re
 import urllib.parse
 
@@ -45,6 +46,7 @@ class Tunnel(Subject):
         config = server_folder / "server.toml"
         config.write_text(with_keys(config.read_text(encoding="utf-8"),
                                     {"listen": '["127.0.0.1:0"]', "bind": '["127.0.0.1"]'}), encoding="utf-8")
+        self.set_up(server_folder)
         server = self.spawn("server", [self._program("tunnel-server"), "run", "--dir", server_folder])
         listen = wait_until(self._listen_address, "the tunnel server", process=server)
         link = self._run("tunnelctl", "--dir", server_folder, "client", "add", "bench").strip()
@@ -54,6 +56,9 @@ class Tunnel(Subject):
                        f'to = "127.0.0.1:{service_port}"\nencrypt = {str(self.encrypt).lower()}\n')
         client = self.spawn("client", [self._program("tunnel-client"), "run", "--dir", client_folder])
         return wait_until(self._public_port, "the mapping", process=client)
+
+    def set_up(self, server_folder):
+        """What else the server needs before it starts."""
 
     def _bin(self):
         """The folder with the programs."""
@@ -109,6 +114,50 @@ class TunnelDatagram(TunnelStream):
     title = "tunnel, datagrams as datagrams, which are always encrypted"
     encrypt = True
     more = 'transport = "datagram"\n'
+
+
+class TunnelLists(Tunnel):
+    """Beside `tunnel`: what a visitor costs when it is looked up among 100,000 networks."""
+
+    name = "tunnel-lists"
+    title = "tunnel, encrypt = false, 100,000 list entries"
+    aside = True
+    more = 'deny = ["list:bench"]\n'
+    entries = 100_000
+
+    def set_up(self, server_folder):
+        # Addresses and networks all over the place, among them much of the visitors' 127.0.0.0/8; the same in every run.
+        draw = random.Random(7)
+        with open(server_folder / "bench.list", "w", encoding="utf-8") as file:
+            for number in range(self.entries):
+                bytes_ = [127 if number % 4 == 0 else draw.randrange(1, 224), draw.randrange(1, 256)]
+                bytes_ += [draw.randrange(256), draw.randrange(256)]
+                file.write(".".join(map(str, bytes_)) + f"/{draw.choice((24, 28, 32))}\n")
+        with open(server_folder / "server.toml", "a", encoding="utf-8") as file:
+            file.write('\n[[list]]\nname = "bench"\nfile = "bench.list"\n')
+
+
+class TunnelLimited(Tunnel):
+    """Beside `tunnel`: what bandwidths cost that are never reached."""
+
+    name = "tunnel-limited"
+    title = "tunnel, encrypt = false, bandwidths above the line rate"
+    aside = True
+    more = 'bandwidth_in = "800Gbit"\nbandwidth_out = "800Gbit"\n'
+
+
+class TunnelEncryptedLists(TunnelLists):
+    name = "tunnel-encrypted-lists"
+    title = "tunnel, encrypt = true, 100,000 list entries"
+    kind = ENCRYPTED
+    encrypt = True
+
+
+class TunnelEncryptedLimited(TunnelLimited):
+    name = "tunnel-encrypted-limited"
+    title = "tunnel, encrypt = true, bandwidths above the line rate"
+    kind = ENCRYPTED
+    encrypt = True
 
 
 class OnIoUring:
