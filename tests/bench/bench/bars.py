@@ -8,7 +8,7 @@ from bench.cases import Settings
 from bench.results import REFERENCES
 from bench.subjects.base import DATAGRAMS, ENCRYPTED, PLAIN
 from bench.subjects.own import (Tunnel, TunnelDatagram, TunnelEncrypted, TunnelEncryptedLimited, TunnelEncryptedLists,
-                                TunnelLimited, TunnelLists, TunnelStream)
+                                TunnelLimited, TunnelLists, TunnelLossy, TunnelProxied, TunnelStream)
 
 ROUNDS_WANTED = 5
 KINDS = (PLAIN, ENCRYPTED)
@@ -28,8 +28,8 @@ class Bar:
     work: str
     what: str
     at_least: bool
-    plain: float
-    encrypted: float
+    plain: float | None             # None: there is no such bar
+    encrypted: float | None
     unit: str = "x"
     own: dict | None = None         # kind -> the subject's name, where it is not the usual one
     reference: str | None = None    # likewise, of both kinds
@@ -86,6 +86,8 @@ BARS = (
     _datagrams("udp1200", "cpu_us", "1,200-byte datagrams", "CPU per round trip", False, 0.75, 0.9),
     _datagrams("udp8000", "per_second", "8,000-byte datagrams", "round trips/s", True, 1.0, 1.0),
     _datagrams("udp8000", "lost_percent", "8,000-byte datagrams", "lost", False, 0, 0, "%"),
+    Bar("udp1200", "p99_us", "1,200-byte datagrams, 10 % of packets lost", "p99 beside none lost", False, None, 1.2,
+        own={ENCRYPTED: TunnelProxied.name}, beside={ENCRYPTED: TunnelLossy}),
     Bar("connect", "per_second", "new connections, 100,000 list entries", "connections/s beside none", True, 0.98, 0.98,
         beside=LISTS),
     Bar("connect", "cpu_us", "new connections, 100,000 list entries", "CPU beside none", False, 1.02, 1.02, beside=LISTS),
@@ -95,6 +97,9 @@ BARS = (
 
 
 def judge(results, bar, kind):
+    limit = bar.limit(kind)
+    if limit is None:
+        return None
     own = bar.own[kind] if bar.own else OWN[kind].name
     if bar.beside:
         values = results.quotients(bar.case_name, bar.beside[kind].name, own, bar.key)
@@ -105,7 +110,6 @@ def judge(results, bar, kind):
     if not values:
         return Verdict([], None, None)
     median = statistics.median(values)
-    limit = bar.limit(kind)
     return Verdict(values, median, median >= limit if bar.at_least else median <= limit)
 
 
@@ -119,7 +123,7 @@ def table(results):
         row = [bar.work, bar.what]
         for kind in KINDS:
             verdict = judge(results, bar, kind)
-            verdicts.append(verdict)
+            verdicts += [verdict] if verdict else []
             row += _cells(bar, kind, verdict)
         rows.append(row)
     against = " and ".join(f"{results.references.get(kind, '-')} ({kind})" for kind in KINDS)
@@ -128,6 +132,8 @@ def table(results):
 
 
 def _cells(bar, kind, verdict):
+    if verdict is None:
+        return ["-", "-", "-", "-"]
     if verdict.median is None:
         return ["-", "-", bar.limit_text(kind), "not measured"]
     rounds = f"{min(verdict.values):.2f} to {max(verdict.values):.2f}" if len(verdict.values) > 1 else "-"

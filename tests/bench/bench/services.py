@@ -1,10 +1,7 @@
 """The services behind the tunnels: the load program's own, and nginx with a large file."""
 
-import json
 import os
-import select
 import socket
-import subprocess
 
 from bench.failure import Failure
 from bench.workspace import listens, wait_until
@@ -21,17 +18,7 @@ class LoadService:
         self.port = 0
 
     def start(self):
-        program = self._workspace.load_program()
-        if not program.exists():
-            raise Failure(f"{program} is missing; build it: cmake --build {self._workspace.build} -t bench-load")
-        folder = self._workspace.fresh_folder("service")
-        process = self._workspace.processes.start([program, self.verb, "--max-seconds", "86400"], folder / "log",
-                                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        ready, _, _ = select.select([process.stdout], [], [], 10)
-        line = process.stdout.readline() if ready else b""
-        if not line:
-            raise Failure("the load service did not come up")
-        self.port = json.loads(line)["port"]
+        _, self.port = self._workspace.serve("service", self.verb)
 
     @staticmethod
     def answers(port):

@@ -3,8 +3,10 @@
 import json
 import os
 import random
+import select
 import shutil
 import socket
+import subprocess
 import time
 from pathlib import Path
 
@@ -78,6 +80,19 @@ class Workspace:
         """Runs a client verb of the load program; returns its JSON line as a dict."""
         text = self.processes.run([self.load_program(), *words], timeout=seconds + 40)
         return json.loads(text.splitlines()[-1])
+
+    def serve(self, label, verb, *words):
+        """Starts a verb of the load program that serves until it is stopped; returns the process and its port."""
+        program = self.load_program()
+        if not program.exists():
+            raise Failure(f"{program} is missing; build it: cmake --build {self.build} -t bench-load")
+        process = self.processes.start([program, verb, *words, "--max-seconds", "86400"], self.fresh_folder(label) / "log",
+                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        ready, _, _ = select.select([process.stdout], [], [], 10)
+        line = process.stdout.readline() if ready else b""
+        if not line:
+            raise Failure(f"bench-load {verb} did not come up")
+        return process, json.loads(line)["port"]
 
 
 def wait_until(check, what, timeout=15, process=None):

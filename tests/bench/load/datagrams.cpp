@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/bench/load/datagram_batch.hpp"
 #include "tests/bench/load/pattern.hpp"
 #include "tests/bench/load/stats.hpp"
 #include "tests/bench/load/verbs.hpp"
@@ -16,60 +17,10 @@
 namespace tunnel::bench {
 namespace {
 
-constexpr std::size_t kLargest = 65536;
-constexpr std::size_t kBatch = 64;
-constexpr int kBuffer = 8 * 1024 * 1024;
 // A datagram without an answer is given up as lost after this time, and another takes its place.
 constexpr auto kPatience = std::chrono::milliseconds(250);
 constexpr std::uint64_t kSocketTag = 0;
 constexpr std::uint64_t kStdinTag = 1;
-
-void widen(const Fd& fd) {
-    for (const auto& [forced, plain] : {std::pair{SO_RCVBUFFORCE, SO_RCVBUF}, {SO_SNDBUFFORCE, SO_SNDBUF}}) {
-        if (::setsockopt(fd.get(), SOL_SOCKET, forced, &kBuffer, sizeof kBuffer) != 0)
-            (void)::setsockopt(fd.get(), SOL_SOCKET, plain, &kBuffer, sizeof kBuffer);
-    }
-}
-
-// recvmmsg(2) and sendmmsg(2) with buffers of their own.
-class Batch {
-  public:
-    Batch() : memory_(kBatch * kLargest) {
-        for (std::size_t i = 0; i < kBatch; ++i) {
-            parts_[i] = {memory_.data() + i * kLargest, kLargest};
-            auto& header = messages_[i].msg_hdr;
-            header.msg_iov = &parts_[i];
-            header.msg_iovlen = 1;
-            header.msg_name = &addresses_[i];
-        }
-    }
-    std::size_t receive(const Fd& fd) {
-        for (std::size_t i = 0; i < kBatch; ++i) {
-            parts_[i].iov_len = kLargest;
-            messages_[i].msg_hdr.msg_namelen = sizeof addresses_[i];
-        }
-        const int count = ::recvmmsg(fd.get(), messages_.data(), kBatch, MSG_DONTWAIT, nullptr);
-        return count < 0 ? 0 : static_cast<std::size_t>(count);
-    }
-    // Sends back what was received to where it came from.
-    void send_back(const Fd& fd, std::size_t count) {
-        for (std::size_t i = 0; i < count; ++i) parts_[i].iov_len = messages_[i].msg_len;
-        for (std::size_t sent = 0; sent < count;) {
-            const int n =
-                ::sendmmsg(fd.get(), messages_.data() + sent, static_cast<unsigned>(count - sent), 0);
-            sent += n < 0 ? 1 : static_cast<std::size_t>(n);
-        }
-    }
-    std::span<const std::uint8_t> at(std::size_t i) const {
-        return {memory_.data() + i * kLargest, messages_[i].msg_len};
-    }
-
-  private:
-    std::vector<std::uint8_t> memory_;
-    std::array<iovec, kBatch> parts_{};
-    std::array<sockaddr_storage, kBatch> addresses_{};
-    std::array<mmsghdr, kBatch> messages_{};
-};
 
 // Closed loop: each flow has so many datagrams under way. A datagram carries its flow, its place among those
 // under way and its own number, and the rest of it follows from that number, so that an answer that belongs
@@ -122,7 +73,7 @@ class DatagramLoop {
     };
 
     const std::uint8_t* rest_of(std::uint64_t serial) const {
-        return pattern_->data() + serial * 977 % (kPatternSize - kLargest);
+        return pattern_->data() + serial * 977 % (kPatternSize - kLargestDatagram);
     }
 
     void ask(std::size_t flow, std::size_t slot, Clock::time_point now) {
@@ -184,7 +135,7 @@ class DatagramLoop {
     std::unique_ptr<Pattern> pattern_;
     std::vector<std::uint8_t> datagram_;
     std::vector<Flow> flows_;
-    Batch batch_;
+    DatagramBatch batch_;
     Poller poller_;
     Latencies latencies_;
     std::uint64_t serial_ = 0;
@@ -209,7 +160,7 @@ int run_udp_service(const Options& options) {
     poller.watch(fd, EPOLLIN, kSocketTag);
     poller.watch(standard_input, EPOLLIN, kStdinTag);
     Json().add("port", std::uint64_t{ntohs(address.sin_port)}).print();
-    Batch batch;
+    DatagramBatch batch;
     std::array<char, 64> ignored;
     const auto end = Clock::now() + std::chrono::duration_cast<Clock::duration>(options.max_seconds);
     while (Clock::now() < end) {

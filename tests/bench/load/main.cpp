@@ -18,5 +18,6 @@ int main(int argc, char** argv) {
     if (options.verb == "first-byte") return run_first_byte(options);
     if (options.verb == "udp-service") return run_udp_service(options);
     if (options.verb == "udp-rr") return run_udp_rr(options);
+    if (options.verb == "lossy") return run_lossy(options);
     return run_idle(options);
 }

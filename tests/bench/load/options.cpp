@@ -28,12 +28,15 @@ constexpr std::string_view kUsage =
   bench-load udp-service [--max-seconds S]
       Echoes datagrams on a free port of 127.0.0.1, prints {"port": N}, serves until stdin ends.
   bench-load udp-rr     --target ADDR:PORT [--flows 16] [--in-flight 4] [--size 128] [--seconds 3]
+  bench-load lossy      --target ADDR:PORT [--loss 100] [--max-seconds S]
+      Hands on what comes to a free port of 127.0.0.1, by TCP and UDP, prints {"port": N}, until stdin ends. Of
+      1000 UDP packets it loses so many, in each direction.
 
 Each prints JSON, one object a line. Exit codes: 0 done, 1 failed, 2 wrong usage.
 )";
 
-constexpr std::array<std::string_view, 8> kVerbs = {"service",    "bulk", "rr",          "connect",
-                                                    "first-byte", "idle", "udp-service", "udp-rr"};
+constexpr std::array<std::string_view, 9> kVerbs = {
+    "service", "bulk", "rr", "connect", "first-byte", "idle", "udp-service", "udp-rr", "lossy"};
 
 [[noreturn]] void refuse(const std::string& why) {
     std::fprintf(stderr, "bench-load: %s\n\n%.*s", why.c_str(), static_cast<int>(kUsage.size()),
@@ -68,6 +71,8 @@ void apply(Options& options, std::string_view name, std::string_view value) {
         options.flows = number<std::uint32_t>(name, value, 1, 10000);
     } else if (name == "--in-flight") {
         options.in_flight = number<std::uint32_t>(name, value, 1, 1000);
+    } else if (name == "--loss") {
+        options.loss = number<std::uint32_t>(name, value, 0, 1000);
     } else if (name == "--samples") {
         options.samples = number<std::uint32_t>(name, value, 1, 1000000);
     } else if (name == "--seconds") {

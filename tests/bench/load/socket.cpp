@@ -125,6 +125,14 @@ std::pair<Fd, std::uint16_t> listen_loopback() {
     return {std::move(fd), ntohs(address.sin_port)};
 }
 
+void widen(const Fd& fd) {
+    constexpr int bytes = 8 * 1024 * 1024;
+    for (const auto& [forced, plain] : {std::pair{SO_RCVBUFFORCE, SO_RCVBUF}, {SO_SNDBUFFORCE, SO_SNDBUF}}) {
+        if (::setsockopt(fd.get(), SOL_SOCKET, forced, &bytes, sizeof bytes) != 0)
+            (void)::setsockopt(fd.get(), SOL_SOCKET, plain, &bytes, sizeof bytes);
+    }
+}
+
 Poller::Poller() : epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
     if (!epoll_.valid()) die_errno("epoll_create1 failed");
 }

@@ -60,6 +60,9 @@ int connect_result(const Fd& fd);
 // A listening socket on a free port of 127.0.0.1, and that port.
 std::pair<Fd, std::uint16_t> listen_loopback();
 
+// Large socket buffers, so that no datagram is lost at this program's doors.
+void widen(const Fd& fd);
+
 // Level-triggered epoll. The tag comes back in epoll_event::data.u64.
 class Poller {
   public:

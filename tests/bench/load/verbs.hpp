@@ -4,7 +4,7 @@
 
 namespace tunnel::bench {
 
-// One function a verb; each returns the exit code. All are single-threaded and bounded in time.
+// One function a verb; each returns the exit code. All are bounded in time.
 int run_service(const Options& options);
 int run_bulk(const Options& options);
 int run_rr(const Options& options);
@@ -13,5 +13,6 @@ int run_first_byte(const Options& options);
 int run_idle(const Options& options);
 int run_udp_service(const Options& options);
 int run_udp_rr(const Options& options);
+int run_lossy(const Options& options);
 
 }  // namespace tunnel::bench

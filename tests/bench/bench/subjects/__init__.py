@@ -7,11 +7,12 @@ from bench.subjects.frp import Frp, FrpPlain
 from bench.subjects.haproxy import HaProxy, HaProxySplice, HaProxyTls
 from bench.subjects.nginx import NginxStream
 from bench.subjects.own import (Tunnel, TunnelDatagram, TunnelEncrypted, TunnelEncryptedIoUring, TunnelEncryptedLimited,
-                                TunnelEncryptedLists, TunnelIoUring, TunnelLimited, TunnelLists, TunnelStream,
-                                TunnelStreamEncrypted)
+                                TunnelEncryptedLists, TunnelIoUring, TunnelLimited, TunnelLists, TunnelLossy, TunnelProxied,
+                                TunnelStream, TunnelStreamEncrypted)
 from bench.subjects.rathole import Rathole, RatholeNoise
 from bench.subjects.ssh import SshRemoteForward
 
 SUBJECTS = (Direct, Tunnel, TunnelIoUring, TunnelLists, TunnelLimited, HaProxy, HaProxySplice, NginxStream, FrpPlain,
             Rathole, Bore, TunnelEncrypted, TunnelEncryptedIoUring, TunnelEncryptedLists, TunnelEncryptedLimited,
-            HaProxyTls, SshRemoteForward, Frp, RatholeNoise, Chisel, TunnelStream, TunnelStreamEncrypted, TunnelDatagram)
+            HaProxyTls, SshRemoteForward, Frp, RatholeNoise, Chisel, TunnelStream, TunnelStreamEncrypted, TunnelDatagram,
+            TunnelProxied, TunnelLossy)

@@ -50,7 +50,7 @@ class Tunnel(Subject):
         server = self.spawn("server", [self._program("tunnel-server"), "run", "--dir", server_folder])
         listen = wait_until(self._listen_address, "the tunnel server", process=server)
         link = self._run("tunnelctl", "--dir", server_folder, "client", "add", "bench").strip()
-        self._run("tunnel-client", "join", "--dir", client_folder, stdin=with_port(link, listen) + "\n")
+        self._run("tunnel-client", "join", "--dir", client_folder, stdin=with_port(link, self.way_to(listen)) + "\n")
         with open(client_folder / "client.toml", "a", encoding="utf-8") as file:
             file.write(f'\n[[mapping]]\nname = "bench"\n{self.protocol} = 0\n{self.more}'
                        f'to = "127.0.0.1:{service_port}"\nencrypt = {str(self.encrypt).lower()}\n')
@@ -59,6 +59,10 @@ class Tunnel(Subject):
 
     def set_up(self, server_folder):
         """What else the server needs before it starts."""
+
+    def way_to(self, listen):
+        """The address that the client dials; `listen` is the server's."""
+        return listen
 
     def _bin(self):
         """The folder with the programs."""
@@ -114,6 +118,35 @@ class TunnelDatagram(TunnelStream):
     title = "tunnel, datagrams as datagrams, which are always encrypted"
     encrypt = True
     more = 'transport = "datagram"\n'
+
+
+class TunnelProxied(TunnelDatagram):
+    """Between the ends a proxy that loses some packets, or none. It is no part of the tunnel: its CPU is not counted."""
+
+    name = "tunnel-datagram-proxied"
+    title = "tunnel, datagrams as datagrams, through a proxy of the bench"
+    aside = True
+    lost_of_1000 = 0
+
+    def __init__(self, workspace):
+        super().__init__(workspace)
+        self._proxy = None
+
+    def way_to(self, listen):
+        self._proxy, port = self.workspace.serve("proxy", "lossy", "--target", listen, "--loss", self.lost_of_1000)
+        return f"127.0.0.1:{port}"
+
+    def stop(self):
+        super().stop()
+        if self._proxy:
+            self.workspace.processes.stop(self._proxy)
+        self._proxy = None
+
+
+class TunnelLossy(TunnelProxied):
+    name = "tunnel-datagram-lossy"
+    title = "the same, and the proxy loses 10 % of the packets in each direction"
+    lost_of_1000 = 100
 
 
 class TunnelLists(Tunnel):
