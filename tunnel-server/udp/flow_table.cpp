@@ -22,12 +22,12 @@ Flow* FlowTable::find(std::uint32_t id) {
 Flow& FlowTable::add(std::size_t socket, const net::udp::endpoint& visitor, TimePoint now) {
     do ++last_id_;
     while (last_id_ == 0 || by_id_.contains(last_id_));
-    auto& flow = recent_last_.emplace_back();
+    auto& flow = unanswered_.emplace_back();
     flow.id = last_id_;
     flow.socket = socket;
     flow.visitor = visitor;
     flow.begun = flow.last = now;
-    const auto at = std::prev(recent_last_.end());
+    const auto at = std::prev(unanswered_.end());
     by_visitor_.emplace(Key{socket, visitor}, at);
     by_id_.emplace(flow.id, at);
     return flow;
@@ -36,14 +36,30 @@ Flow& FlowTable::add(std::size_t socket, const net::udp::endpoint& visitor, Time
 void FlowTable::touch(Flow& flow, TimePoint now) {
     if (now - flow.last < precise_enough) return;
     flow.last = now;
-    recent_last_.splice(recent_last_.end(), recent_last_, by_id_.at(flow.id));
+    auto& list = list_of(flow.answered);
+    list.splice(list.end(), list, by_id_.at(flow.id));
+}
+
+void FlowTable::note_answer(Flow& flow) {
+    if (flow.answered) return;
+    flow.answered = true;
+    answered_.splice(answered_.end(), unanswered_, by_id_.at(flow.id));
+}
+
+Flow* FlowTable::least_recent(bool answered) {
+    auto& list = list_of(answered);
+    return list.empty() ? nullptr : &list.front();
+}
+
+Flow* FlowTable::any() {
+    return least_recent(unanswered_.empty());
 }
 
 void FlowTable::remove(const Flow& flow) {
     const auto at = by_id_.at(flow.id);
     by_visitor_.erase({flow.socket, flow.visitor});
     by_id_.erase(flow.id);
-    recent_last_.erase(at);
+    list_of(at->answered).erase(at);
 }
 
 }  // namespace tunnel::server

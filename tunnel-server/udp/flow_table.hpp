@@ -26,12 +26,15 @@ struct Flow {
     VisitorPlace place{};
     TimePoint begun{};
     TimePoint last{};
+    bool answered = false;
     std::uint64_t datagrams_in = 0;  // from the visitor
     std::uint64_t datagrams_out = 0;
     std::uint64_t bytes_in = 0;
     std::uint64_t bytes_out = 0;
 };
 
+// Flows that were never answered are apart from the others: a flood of invented addresses makes many of the
+// former and none of the latter.
 class FlowTable {
   public:
     Flow* find(std::size_t socket, const net::udp::endpoint& visitor);
@@ -40,11 +43,14 @@ class FlowTable {
     Flow& add(std::size_t socket, const net::udp::endpoint& visitor, TimePoint now);
     // A datagram passed, in either direction.
     void touch(Flow& flow, TimePoint now);
-    // Null when there is none.
-    Flow* least_recent() { return recent_last_.empty() ? nullptr : &recent_last_.front(); }
+    // The service has answered it.
+    void note_answer(Flow& flow);
+    // Of those that were answered, or of those that were not. Null when there is none.
+    Flow* least_recent(bool answered);
+    // Of all of them. Null when there is none.
+    Flow* any();
     void remove(const Flow& flow);
-    std::size_t size() const { return recent_last_.size(); }
-    std::list<Flow>& all() { return recent_last_; }
+    std::size_t size() const { return by_id_.size(); }
 
   private:
     struct Key {
@@ -58,7 +64,10 @@ class FlowTable {
         }
     };
     using Flows = std::list<Flow>;
-    Flows recent_last_;
+    // Those to which something happened last stand last.
+    Flows& list_of(bool answered) { return answered ? answered_ : unanswered_; }
+    Flows answered_;
+    Flows unanswered_;
     std::unordered_map<Key, Flows::iterator, KeyHash> by_visitor_;
     std::unordered_map<std::uint32_t, Flows::iterator> by_id_;
     std::uint32_t last_id_ = 0;

@@ -57,7 +57,7 @@ void UdpEntrance::start() {
 void UdpEntrance::close() {
     if (std::exchange(closed_, true)) return;
     worker_.remove(*this);
-    while (auto* const flow = flows_.least_recent()) end(*flow, "closed");
+    while (auto* const flow = flows_.any()) end(*flow, "closed");
     for (auto& way : ways_) {
         way->flush();
         way->close();
@@ -136,13 +136,9 @@ Flow* UdpEntrance::admit(Socket& socket, const net::ReceivedDatagram& datagram, 
         route->counters->refused_total += 1;
         return nullptr;
     }
-    if (counters.flows >= most_flows) {
-        auto* const oldest = flows_.least_recent();
-        if (oldest == nullptr || now - oldest->last < may_make_room) {
-            counters.drop(DatagramDrop::flows);
-            return nullptr;
-        }
-        end(*oldest, "made room");
+    if (counters.flows >= most_flows && !make_room(now)) {
+        counters.drop(DatagramDrop::flows);
+        return nullptr;
     }
     auto& way = way_of(route, now);
     auto& flow = flows_.add(socket.index, *datagram.from, now);
@@ -152,6 +148,17 @@ Flow* UdpEntrance::admit(Socket& socket, const net::ReceivedDatagram& datagram, 
     counters.flows += 1;
     counters.flows_total += 1;
     return &flow;
+}
+
+bool UdpEntrance::make_room(TimePoint now) {
+    for (const bool answered : {false, true}) {
+        auto* const oldest = flows_.least_recent(answered);
+        if (oldest == nullptr || now - oldest->last < (answered ? may_make_room : unanswered_may_make_room))
+            continue;
+        end(*oldest, "made room");
+        return true;
+    }
+    return false;
 }
 
 ClientWay& UdpEntrance::way_of(const std::shared_ptr<const Route>& route, TimePoint now) {
@@ -169,15 +176,17 @@ void UdpEntrance::end(Flow& flow, std::string_view reason) {
     if (--way.flows == 0) way.empty_since = Clock::now();
     way.forget(flow);
     const auto duration = std::chrono::duration_cast<Millis>(flow.last - flow.begun);
-    worker_.log().info("flow closed", {{"mapping", way.route().mapping.name},
-                                       {"client", way.route().mapping.client},
-                                       {"visitor", net::to_text(flow.visitor)},
-                                       {"datagrams_in", flow.datagrams_in},
-                                       {"datagrams_out", flow.datagrams_out},
-                                       {"bytes_in", flow.bytes_in},
-                                       {"bytes_out", flow.bytes_out},
-                                       {"duration_ms", duration.count()},
-                                       {"reason", reason}});
+    // Anybody can send from addresses that are not theirs: what nobody answered is no line of its own.
+    const auto write = flow.answered ? &Log::info : &Log::debug;
+    (worker_.log().*write)("flow closed", {{"mapping", way.route().mapping.name},
+                                           {"client", way.route().mapping.client},
+                                           {"visitor", net::to_text(flow.visitor)},
+                                           {"datagrams_in", flow.datagrams_in},
+                                           {"datagrams_out", flow.datagrams_out},
+                                           {"bytes_in", flow.bytes_in},
+                                           {"bytes_out", flow.bytes_out},
+                                           {"duration_ms", duration.count()},
+                                           {"reason", reason}});
     flows_.remove(flow);
 }
 
@@ -199,6 +208,7 @@ void UdpEntrance::on_frame(const wire::DatagramFrame& frame) {
     if (frame.kind != wire::FrameKind::datagram) return;
     if (batch_time_ == TimePoint{}) batch_time_ = Clock::now();
     flows_.touch(*flow, batch_time_);
+    flows_.note_answer(*flow);
     if (!passes(latest_->bandwidths, latest_->client_bandwidths, &Bandwidths::out, batch_time_,
                 frame.payload.size()))
         return counters.drop(DatagramDrop::bandwidth);
@@ -221,11 +231,13 @@ void UdpEntrance::on_batch_end() {
 
 void UdpEntrance::sweep(TimePoint now) {
     const auto route = latest_ = route_();
-    while (is_closed(*route) && flows_.size() > 0) end(*flows_.least_recent(), "quota");
-    for (auto* flow = flows_.least_recent();
-         flow != nullptr && now - flow->last >= route->options.datagrams.flow_timeout;
-         flow = flows_.least_recent())
-        end(*flow, "idle");
+    while (is_closed(*route) && flows_.size() > 0) end(*flows_.any(), "quota");
+    for (const bool answered : {false, true}) {
+        for (auto* flow = flows_.least_recent(answered);
+             flow != nullptr && now - flow->last >= route->options.datagrams.flow_timeout;
+             flow = flows_.least_recent(answered))
+            end(*flow, "idle");
+    }
     flush_ways();
     for (const auto& way : ways_) {
         if (way->flows == 0 && now - way->empty_since >= way_kept) way->close();

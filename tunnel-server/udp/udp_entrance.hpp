@@ -17,8 +17,10 @@ class UdpEntrance final : public ClientWay::Owner, public std::enable_shared_fro
   public:
     // Of one mapping.
     static constexpr std::uint32_t most_flows = 10'000;
-    // A flow that was silent for so long makes room for a new one when there are too many.
+    // A flow that was silent for so long makes room for a new one when there are too many; one that was never
+    // answered sooner, and before the others.
     static constexpr Seconds may_make_room{5};
+    static constexpr Seconds unanswered_may_make_room{1};
 
     // `route` gives the route in force; asked for each new flow.
     using RouteSource = std::function<std::shared_ptr<const Route>()>;
@@ -51,6 +53,7 @@ class UdpEntrance final : public ClientWay::Owner, public std::enable_shared_fro
     Flow* admit(Socket& socket, const net::ReceivedDatagram& datagram, TimePoint now);
     ClientWay& way_of(const std::shared_ptr<const Route>& route, TimePoint now);
     void end(Flow& flow, std::string_view reason);
+    bool make_room(TimePoint now);
     void flush_ways();
 
     // ClientWay::Owner

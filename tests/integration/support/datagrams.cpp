@@ -1,8 +1,11 @@
 #include "tests/integration/support/datagrams.hpp"
 
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <array>
+#include <cstring>
 #include <stdexcept>
 #include <vector>
 
@@ -11,6 +14,7 @@ namespace tunnel::test {
 namespace {
 
 constexpr int buffer = 4 * 1024 * 1024;
+constexpr std::uint32_t first_of_crowd = 0x7f'10'00'00;  // 127.16.0.0
 
 net::udp::endpoint loopback(Port port) {
     return {asio::ip::address_v4::loopback(), port};
@@ -68,11 +72,61 @@ Port UdpVisitor::port() const {
     return net::udp_local_of(fd_.get()).port();
 }
 
+UdpCrowd::UdpCrowd(Port port) : target_(loopback(port)) {
+    auto sockets = net::open_udp_sockets({asio::ip::address_v4::any(), 0}, 1);
+    if (!sockets) throw std::runtime_error(sockets.error().message);
+    fd_ = std::move(sockets->front());
+    constexpr int on = 1;
+    ::setsockopt(fd_.get(), IPPROTO_IP, IP_PKTINFO, &on, sizeof on);
+    net::set_udp_buffers(fd_.get(), buffer);
+}
+
+// ip(7): with IP_PKTINFO the source of what is sent can be chosen, and is told where what comes was sent to.
+bool UdpCrowd::send(std::uint32_t member, BytesView bytes) {
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(in_pktinfo))> control{};
+    iovec part{const_cast<std::uint8_t*>(bytes.data()), bytes.size()};
+    msghdr message{};
+    message.msg_name = target_.data();
+    message.msg_namelen = static_cast<socklen_t>(target_.size());
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    auto* const header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = IPPROTO_IP;
+    header->cmsg_type = IP_PKTINFO;
+    header->cmsg_len = CMSG_LEN(sizeof(in_pktinfo));
+    in_pktinfo info{};
+    info.ipi_spec_dst.s_addr = htonl(first_of_crowd + member);
+    std::memcpy(CMSG_DATA(header), &info, sizeof info);
+    return ::sendmsg(fd_.get(), &message, 0) == static_cast<ssize_t>(bytes.size());
+}
+
+std::optional<UdpCrowd::Heard> UdpCrowd::receive(Millis limit) {
+    if (!readable(fd_.get(), limit)) return std::nullopt;
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(in_pktinfo))> control{};
+    Heard heard{0, Bytes(65'536)};
+    iovec part{heard.bytes.data(), heard.bytes.size()};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    const auto n = ::recvmsg(fd_.get(), &message, 0);
+    const auto* const header = CMSG_FIRSTHDR(&message);
+    if (n < 0 || header == nullptr) return std::nullopt;
+    in_pktinfo info{};
+    std::memcpy(&info, CMSG_DATA(header), sizeof info);
+    heard.member = ntohl(info.ipi_addr.s_addr) - first_of_crowd;
+    heard.bytes.resize(static_cast<std::size_t>(n));
+    return heard;
+}
+
 UdpService::UdpService() : UdpService([](BytesView bytes) { return Bytes(bytes.begin(), bytes.end()); }) {}
 
-UdpService::UdpService(Answer answer)
+UdpService::UdpService(Answer answer, Port port)
     : answer_(std::move(answer)),
-      fd_(open_on(0)),
+      fd_(open_on(port)),
       port_(net::udp_local_of(fd_.get()).port()),
       thread_([this] { run(); }) {}
 

@@ -35,13 +35,29 @@ class UdpVisitor {
     net::UniqueFd fd_;
 };
 
+// Visitors of many addresses with one socket: each has an address of its own in 127.0.0.0/8.
+class UdpCrowd {
+  public:
+    struct Heard {
+        std::uint32_t member;
+        Bytes bytes;
+    };
+    explicit UdpCrowd(Port port);
+    bool send(std::uint32_t member, BytesView bytes);
+    std::optional<Heard> receive(Millis limit = patience);
+
+  private:
+    net::UniqueFd fd_;
+    net::udp::endpoint target_;
+};
+
 // Listens on 127.0.0.1 and answers each datagram with what `answer` makes of it; nothing is not sent.
 class UdpService {
   public:
     using Answer = std::function<std::optional<Bytes>(BytesView)>;
     // Echoes.
     UdpService();
-    explicit UdpService(Answer answer);
+    explicit UdpService(Answer answer, Port port = 0);
     UdpService(const UdpService&) = delete;
     UdpService& operator=(const UdpService&) = delete;
     ~UdpService();

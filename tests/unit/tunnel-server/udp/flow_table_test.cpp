@@ -43,15 +43,37 @@ TEST(FlowTable, TheLeastRecentIsTheOneThatWasSilentLongest) {
     auto& a = flows.add(0, visitor(1), start);
     auto& b = flows.add(0, visitor(2), start + Seconds(1));
     auto& c = flows.add(0, visitor(3), start + Seconds(2));
-    EXPECT_EQ(flows.least_recent(), &a);
+    EXPECT_EQ(flows.least_recent(false), &a);
     flows.touch(a, start + Seconds(3));
-    EXPECT_EQ(flows.least_recent(), &b);
+    EXPECT_EQ(flows.least_recent(false), &b);
     EXPECT_EQ(a.last, start + Seconds(3));
     flows.remove(b);
-    EXPECT_EQ(flows.least_recent(), &c);
+    EXPECT_EQ(flows.least_recent(false), &c);
     flows.remove(c);
     flows.remove(a);
-    EXPECT_EQ(flows.least_recent(), nullptr);
+    EXPECT_EQ(flows.least_recent(false), nullptr);
+}
+
+TEST(FlowTable, TheAnsweredAreApartFromTheOthers) {
+    FlowTable flows;
+    auto& a = flows.add(0, visitor(1), start);
+    auto& b = flows.add(0, visitor(2), start + Seconds(1));
+    auto& c = flows.add(0, visitor(3), start + Seconds(2));
+    EXPECT_EQ(flows.least_recent(true), nullptr);
+    flows.note_answer(a);
+    flows.note_answer(c);
+    flows.note_answer(c);
+    EXPECT_EQ(flows.least_recent(true), &a);
+    EXPECT_EQ(flows.least_recent(false), &b);
+    EXPECT_EQ(flows.any(), &b);
+    flows.touch(a, start + Seconds(5));
+    EXPECT_EQ(flows.least_recent(true), &c);
+    flows.remove(b);
+    EXPECT_EQ(flows.any(), &c);
+    flows.remove(c);
+    flows.remove(a);
+    EXPECT_EQ(flows.any(), nullptr);
+    EXPECT_EQ(flows.size(), 0U);
 }
 
 TEST(FlowTable, TenThousandFlowsAreFound) {
