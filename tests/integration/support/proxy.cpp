@@ -34,8 +34,10 @@ struct Proxy::Connection {
     Bytes head;  // of a data connection, until it is recorded
 };
 
+// Not of the ephemeral range: a PacketProxy wants the same number for UDP, and thousands of visitors have
+// theirs there.
 Proxy::Proxy(Port upstream)
-    : listening_(listen_on_loopback()), upstream_(upstream), thread_([this] { accept(); }) {}
+    : listening_(std::move(listen_on_row(1).front())), upstream_(upstream), thread_([this] { accept(); }) {}
 
 Proxy::~Proxy() {
     ending_ = true;
