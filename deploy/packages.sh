@@ -9,7 +9,7 @@ packages_build=(
 packages_demo=(curl python3)
 packages_test=(
   libbenchmark-dev libgmock-dev libgtest-dev liburing-dev
-  bind9-dnsutils curl dnsmasq-base haproxy iperf3 iproute2 nginx openssh-client openssh-server procps python3
+  bind9-dnsutils curl dnsdist dnsmasq-base haproxy iperf3 iproute2 nginx openssh-client openssh-server procps python3
   qemu-system-x86 redis-server redis-tools strace wireguard-go wireguard-tools
 )
 packages_bench=(curl haproxy libnginx-mod-stream nginx openssh-client openssh-server openssl python3)

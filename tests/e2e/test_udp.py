@@ -1,4 +1,4 @@
-"""Datagrams with real programs: dig and dnsmasq, iperf3 -u, a WireGuard tunnel between two hosts."""
+"""Datagrams with real programs: dig, dnsmasq and dnsdist, iperf3 -u, a WireGuard tunnel between two hosts."""
 
 import json
 import os
@@ -64,6 +64,32 @@ class Dns(Udp):
             self.assertGreaterEqual(shown["visitors_total"], 2)
             self.assertEqual(shown["datagrams_by"], transport)
             self.assertIn("datagrams_in", shown)
+
+
+class ProxyHeader(Udp):
+    def test_a_dns_proxy_learns_the_visitors_address(self):
+        dig, dnsdist = tool("dig"), tool("dnsdist")
+        port = free_port()
+        config = self.write("dnsdist.conf", "\n".join((
+            f'setLocal("127.0.0.1:{port}")',
+            'setACL({"127.0.0.0/8"})',
+            # Whoever is there must begin with a PROXY header.
+            'setProxyProtocolACL({"127.0.0.0/8"})',
+            'known = newNMG()',
+            'known:addMask("127.44.5.6/32")',
+            'addAction(NetmaskGroupRule(known), SpoofAction("192.0.2.7"))',
+            'addAction(AllRule(), RCodeAction(DNSRCode.REFUSED))',
+            "setSecurityPollSuffix(\"\")")))
+        self.start([dnsdist, "--supervised", "--disable-syslog", "--config", config])
+        wait_until(lambda: udp_port_is_taken(port), what="dnsdist listens")
+        both = self.tunnel()
+        for transport in TRANSPORTS:
+            both.ctl("mapping", "add", transport, "--client", "home", "--udp", 0, "--to", f"127.0.0.1:{port}",
+                     "--transport", transport, "--proxy-protocol", "v2")
+            public = both.server.public_port(transport)
+            for source, answer in (("127.44.5.6", "192.0.2.7"), ("127.44.5.7", "")):
+                done = run([dig, "-r", "-b", source, "@127.0.0.1", "-p", public, "+short", "+tries=10", "+time=1", "home.test"])
+                self.assertEqual((done.returncode, done.stdout.strip()), (0, answer), done.stdout + done.stderr)
 
 
 class Iperf(Udp):
