@@ -6,6 +6,7 @@
 #include "common/net/network_watch.hpp"
 #include "common/net/process.hpp"
 #include "common/net/socket.hpp"
+#include "tunnel-client/services/service_dialer.hpp"
 
 namespace tunnel::client {
 
@@ -67,7 +68,13 @@ Client::Client(ClientConfig config, std::shared_ptr<const ServerAccess> access, 
       rules_(std::make_shared<const ServiceRules>(config_)),
       backoff_(random_u64()),
       retry_(context_),
-      stop_requested_(context_, asio::steady_timer::time_point::max()) {}
+      stop_requested_(context_, asio::steady_timer::time_point::max()),
+      checks_(
+          tasks_,
+          [this](CheckedService service, Millis limit) { return dial_to_check(std::move(service), limit); },
+          [this](const CheckedService& service, bool up, const std::string& reason) {
+              report_health(service, up, reason);
+          }) {}
 
 Client::~Client() = default;
 
@@ -158,6 +165,7 @@ void Client::on_accepted(const wire::LoginAccepted& accepted) {
     was_connected_ = true;
     takeover_ = true;
     last_reason_.clear();
+    health_is_told_ = false;
     server_knows_ = accepted.mapping_options;
     log_.info("client ready", {{"server", to_string(access_->link.server)},
                                {"client", access_->link.client},
@@ -200,6 +208,7 @@ void Client::on_states(const wire::MappingStates& states) {
         if (!now.contains(name)) log_.info("mapping removed", {{"mapping", name}});
     }
     told_ = std::move(now);
+    check_services(states.mappings);
     if (events_.on_states) events_.on_states(all);
 }
 
@@ -215,8 +224,42 @@ void Client::judge(const wire::MappingState& state) {
                                                        {"encrypt", state.encrypt},
                                                        {"options", state.options}});
     if (state.source != wire::MappingSource::admin || state.state != "listening") return;
-    if (auto ok = rules_->judge(state.name, state.service); !ok)
-        session_->object(state.name, ok.error().message);
+    auto services = state.services;
+    if (services.empty()) services.push_back(state.service);
+    for (const auto& service : services) {
+        if (auto ok = rules_->judge(state.name, service); !ok)
+            return session_->object(state.name, ok.error().message);
+    }
+}
+
+void Client::check_services(const std::vector<wire::MappingState>& states) {
+    std::map<CheckedService, HealthCheck> wanted;
+    for (const auto& state : states) {
+        if (state.state != "listening" || state.checks.empty()) continue;
+        const auto check = read_check(state.checks);
+        if (!check)
+            log_.warn("services not checked", {{"mapping", state.name}, {"reason", check.error().message}});
+        else
+            for (const auto& service : state.services) wanted[{state.name, service}] = *check;
+    }
+    checks_.set(std::move(wanted));
+    // A server that was restarted knows nothing of them.
+    if (!std::exchange(health_is_told_, true)) checks_.tell_all();
+}
+
+net::awaitable<Result<net::UniqueFd>> Client::dial_to_check(CheckedService service, Millis limit) {
+    const auto rules = rules_;
+    const auto address = rules->service_for(service.mapping, service.service);
+    if (!address) co_return pass(address.error());
+    auto dialled = co_await dial_service(resolver_, *rules, *address, limit);
+    if (!dialled) co_return fail(Errc::io, "{}", dialled.error().reason);
+    co_return std::move(dialled->fd);
+}
+
+void Client::report_health(const CheckedService& service, bool up, const std::string& reason) {
+    log_.info(up ? "service up" : "service down",
+              {{"mapping", service.mapping}, {"service", service.service}, {"reason", reason}});
+    if (session_) session_->report({service.mapping, service.service, up, reason});
 }
 
 void Client::open_data_connection(tls::TicketKey ticket) {

@@ -16,6 +16,7 @@
 #include "tunnel-client/control/backoff.hpp"
 #include "tunnel-client/control/control_session.hpp"
 #include "tunnel-client/data/data_plane.hpp"
+#include "tunnel-client/health/health_checks.hpp"
 #include "tunnel-client/services/service_rules.hpp"
 
 namespace tunnel::client {
@@ -62,6 +63,10 @@ class Client {
     void on_accepted(const wire::LoginAccepted& accepted);
     void on_states(const wire::MappingStates& states);
     void judge(const wire::MappingState& state);
+    // Checks what the server asks to have checked.
+    void check_services(const std::vector<wire::MappingState>& states);
+    net::awaitable<Result<net::UniqueFd>> dial_to_check(CheckedService service, Millis limit);
+    void report_health(const CheckedService& service, bool up, const std::string& reason);
     void declare();
     void open_data_connection(tls::TicketKey ticket);
     wire::HeartbeatTimes heartbeat() const;
@@ -100,6 +105,8 @@ class Client {
     std::map<std::string, wire::MappingState> told_;
     std::vector<std::string> server_knows_;      // options of mappings, by name
     std::vector<wire::MappingState> held_back_;  // mappings with an option that the server does not know
+    HealthChecks checks_;
+    bool health_is_told_ = false;  // to the present session
     std::optional<Error> failure_;
 };
 

@@ -84,7 +84,8 @@ Status check_mapping(const MappingOptions& mapping) {
                     mapping.name);
     if (auto ok = check_ends(mapping); !ok) return ok;
     if (auto ok = check_networks(mapping); !ok) return ok;
-    return check_proxies(mapping);
+    if (auto ok = check_proxies(mapping); !ok) return ok;
+    return check_group(mapping);
 }
 
 std::string default_mapping_name(const MappingOptions& mapping) {

@@ -11,6 +11,7 @@
 #include "common/mapping/datagram_transport.hpp"
 #include "common/mapping/endpoint.hpp"
 #include "common/wire/proxy_protocol.hpp"
+#include "common/mapping/group_options.hpp"
 
 namespace tunnel {
 
@@ -55,6 +56,7 @@ struct MappingOptions {
     // visitors themselves.
     std::vector<Network> accept_proxy_from{};
     bool accept_proxy_from_unix = false;  // the same of everybody on a Unix socket
+    GroupOptions group{};
     bool operator==(const MappingOptions&) const = default;
 };
 

@@ -5,6 +5,7 @@
 
 #include "common/core/utf8.hpp"
 #include "common/core/visitor_limits.hpp"
+#include "common/mapping/group_option_table.hpp"
 #include "common/mapping/unix_path.hpp"
 
 namespace tunnel {
@@ -102,7 +103,7 @@ Texts print_proxy_networks(const MappingOptions& options) {
 // A summary names no more values of a list than these.
 constexpr std::size_t most_named = 3;
 
-const std::array table{
+const std::array first_table{
     MappingOption{
         "tcp", Kind::number, Role::endpoint, "PORT",
         "Where visitors come: PORT, FIRST-LAST or ADDRESS:PORT at the server; 0 lets it choose a port",
@@ -188,13 +189,22 @@ const std::array table{
 };
 static_assert(limit_word_count == 8, "an option for each");
 
+std::vector<MappingOption> whole_table() {
+    std::vector<MappingOption> whole(first_table.begin(), first_table.end());
+    const auto groups = group_option_table();
+    whole.insert(whole.end(), groups.begin(), groups.end());
+    return whole;
+}
+
 }  // namespace
 
 std::span<const MappingOption> mapping_option_table() {
-    return table;
+    static const auto whole = whole_table();
+    return whole;
 }
 
 const MappingOption* find_mapping_option(std::string_view name) {
+    const auto table = mapping_option_table();
     const auto found = std::find_if(table.begin(), table.end(),
                                     [name](const MappingOption& option) { return option.name == name; });
     return found == table.end() ? nullptr : &*found;
@@ -213,7 +223,7 @@ std::vector<std::string> given_values(const MappingOption& option, const Mapping
 
 std::string options_summary(const MappingOptions& options) {
     Texts parts;
-    for (const auto& option : table) {
+    for (const auto& option : mapping_option_table()) {
         if (option.role != Role::other) continue;
         const auto values = given_values(option, options);
         for (std::size_t i = 0; i < std::min(values.size(), most_named); ++i)

@@ -11,6 +11,9 @@ namespace {
 
 using Role = MappingOption::Role;
 
+// Of every option about checks.
+constexpr std::string_view check_prefix = "check";
+
 // What the first release knows too has fields of its own.
 bool has_field(const MappingOption& option, const MappingOptions& options) {
     if (option.role == Role::service || option.role == Role::encrypt) return true;
@@ -35,6 +38,31 @@ wire::MappingSpec to_spec(const MappingOptions& options) {
         for (const auto& value : values) spec.options.push_back({std::string(option.name), value});
     }
     return spec;
+}
+
+std::vector<wire::OptionText> check_options(const MappingOptions& options) {
+    std::vector<wire::OptionText> texts;
+    for (const auto& option : mapping_option_table()) {
+        if (!option.name.starts_with(check_prefix)) continue;
+        for (const auto& value : given_values(option, options))
+            texts.push_back({std::string(option.name), value});
+    }
+    return texts;
+}
+
+Result<HealthCheck> read_check(const std::vector<wire::OptionText>& options) {
+    OptionReader reader;
+    for (const auto& [name, value] : options) {
+        const auto* option = name.starts_with(check_prefix) ? find_mapping_option(name) : nullptr;
+        if (option == nullptr)
+            return fail(Errc::version,
+                        "the server asks for a check with the option {}, which is unknown here: upgrade "
+                        "tunnel-client (this is {})",
+                        name, version);
+        if (auto taken = reader.take(*option, value); !taken)
+            return fail(taken.error().code, "{}: {}", name, taken.error().message);
+    }
+    return reader.options().group.check;
 }
 
 Result<MappingOptions> from_spec(const wire::MappingSpec& spec) {

@@ -11,6 +11,10 @@ namespace tunnel {
 
 wire::MappingSpec to_spec(const MappingOptions& options);
 
+// How a group's services are checked, alone: the server tells the client. Errors as from_spec() has them.
+std::vector<wire::OptionText> check_options(const MappingOptions& options);
+Result<HealthCheck> read_check(const std::vector<wire::OptionText>& options);
+
 // With every rule of check_mapping(). Errc::version names an option that this release does not know.
 Result<MappingOptions> from_spec(const wire::MappingSpec& spec);
 

@@ -44,9 +44,10 @@ bool ControlLink::may_send(End sender, const ControlMessage& message) const {
     if (std::holds_alternative<Ping>(message) || std::holds_alternative<Pong>(message)) return established_;
     if (sender == End::client) {
         if (std::holds_alternative<Login>(message)) return !login_seen_;
-        return established_ && (std::holds_alternative<Declare>(message) ||
-                                std::holds_alternative<MappingObjection>(message) ||
-                                std::holds_alternative<DialFailed>(message));
+        return established_ &&
+               (std::holds_alternative<Declare>(message) ||
+                std::holds_alternative<MappingObjection>(message) ||
+                std::holds_alternative<DialFailed>(message) || std::holds_alternative<HealthReport>(message));
     }
     if (std::holds_alternative<LoginAccepted>(message)) return login_seen_ && !established_;
     return established_ &&

@@ -30,6 +30,12 @@ void fill(proto::MappingState& out, const MappingState& state) {
     out.set_error(std::string(cut_text(state.error, max_sentence)));
     out.set_protocol(state.protocol);
     out.set_options(std::string(cut_text(state.options, max_text)));
+    for (const auto& service : state.services) out.add_services(service);
+    for (const auto& option : state.checks) {
+        auto& added = *out.add_checks();
+        added.set_name(option.name);
+        added.set_value(option.value);
+    }
 }
 
 proto::Cipher to_wire(Cipher cipher) {
@@ -94,6 +100,31 @@ Result<ControlMessage> read(const proto::Declare& in) {
     return out;
 }
 
+// The services of a group, and how they are checked.
+Status read_group(const proto::MappingState& in, MappingState& out) {
+    for (const auto& service : in.services()) {
+        if (auto ok = check("service", service.size(), max_service); !ok) return ok;
+        out.services.push_back(service);
+    }
+    for (const auto& option : in.checks()) {
+        if (auto ok = all(check("option's name", option.name().size(), max_text),
+                          check("option's value", option.value().size(), max_option_value));
+            !ok)
+            return ok;
+        out.checks.push_back({option.name(), option.value()});
+    }
+    return {};
+}
+
+Result<ControlMessage> read(const proto::HealthReport& in) {
+    if (auto ok = all(check("mapping name", in.mapping().size(), max_text),
+                      check("service", in.service().size(), max_service),
+                      check("reason", in.reason().size(), max_sentence));
+        !ok)
+        return pass(std::move(ok.error()));
+    return HealthReport{in.mapping(), in.service(), in.up(), in.reason()};
+}
+
 Result<ControlMessage> read(const proto::MappingStates& in) {
     MappingStates out;
     out.mappings.reserve(static_cast<std::size_t>(in.mappings_size()));
@@ -114,6 +145,7 @@ Result<ControlMessage> read(const proto::MappingStates& in) {
         out.mappings.push_back({state.name(), source, state.service(), static_cast<Port>(state.port()),
                                 state.public_address(), state.encrypt(), state.state(), state.error_code(),
                                 state.error(), state.protocol(), state.options()});
+        if (auto ok = read_group(state, out.mappings.back()); !ok) return pass(std::move(ok.error()));
     }
     return out;
 }
@@ -161,6 +193,7 @@ Status check_list_sizes(BytesView payload) {
     std::size_t options = 0;
     std::size_t states = 0;
     std::size_t known = 0;
+    std::size_t services = 0;
     for (FieldWalker outer(payload); const auto field = outer.next();) {
         const bool is_declare = field->number == proto::ControlMessage::kDeclareFieldNumber;
         const bool is_states = field->number == proto::ControlMessage::kMappingStatesFieldNumber;
@@ -170,12 +203,16 @@ Status check_list_sizes(BytesView payload) {
         for (FieldWalker inner(field->content); const auto entry = inner.next();) {
             if (entry->number != list) continue;
             ++(is_declare ? declared : states);
+            if (is_states)
+                services += count(entry->content, proto::MappingState::kServicesFieldNumber) +
+                            count(entry->content, proto::MappingState::kChecksFieldNumber);
             if (is_declare) options += count(entry->content, proto::MappingSpec::kOptionsFieldNumber);
         }
     }
     return all(check("number of mappings", declared, max_mappings),
                check("number of mappings", states, 2 * max_mappings),
                check("number of options", options, max_options_in_all),
+               check("number of services", services, max_services_in_all),
                check("number of known options", known, max_known_options));
 }
 
@@ -226,6 +263,13 @@ proto::ControlMessage to_proto(const ControlMessage& message) {
                        out.mutable_goodbye()->set_code(static_cast<proto::Goodbye::Code>(m.code));
                        out.mutable_goodbye()->set_message(std::string(cut_text(m.message, max_sentence)));
                    },
+                   [&](const HealthReport& m) {
+                       auto& p = *out.mutable_health();
+                       p.set_mapping(m.mapping);
+                       p.set_service(m.service);
+                       p.set_up(m.up);
+                       p.set_reason(std::string(cut_text(m.reason, max_sentence)));
+                   },
                },
                message);
     return out;
@@ -245,6 +289,7 @@ std::string_view name_of(const ControlMessage& message) {
                           [](const Ping&) { return std::string_view("ping"); },
                           [](const Pong&) { return std::string_view("pong"); },
                           [](const Goodbye&) { return std::string_view("goodbye"); },
+                          [](const HealthReport&) { return std::string_view("report of a check"); },
                       },
                       message);
 }
@@ -279,6 +324,8 @@ Result<ControlMessage> decode(BytesView payload) {
             return Pong{in.pong().nonce()};
         case proto::ControlMessage::kGoodbye:
             return read(in.goodbye());
+        case proto::ControlMessage::kHealth:
+            return read(in.health());
         case proto::ControlMessage::MESSAGE_NOT_SET:
             break;
     }

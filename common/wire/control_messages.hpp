@@ -21,8 +21,9 @@ constexpr std::size_t max_frame_to_server = 1024 * 1024;      // holds max_mappi
 constexpr std::size_t max_frame_to_client = 4 * 1024 * 1024;  // the states of twice as many, with errors
 constexpr std::size_t max_mappings = 1000;                    // of one session
 constexpr std::size_t max_options_in_all = 20'000;            // of all mappings of one Declare
-constexpr std::size_t max_known_options = 200;                // named by a LoginAccepted
-constexpr std::size_t max_sentence = 2048;  // bytes of an error, a reason or a goodbye's message
+constexpr std::size_t max_services_in_all = 50'000;  // with their checks' options, of one MappingStates
+constexpr std::size_t max_known_options = 200;       // named by a LoginAccepted
+constexpr std::size_t max_sentence = 2048;           // bytes of an error, a reason or a goodbye's message
 constexpr std::size_t proof_size = 32;
 constexpr std::size_t max_ciphers = 32;         // in one Login, those of later versions among them
 constexpr std::uint32_t max_dial_count = 4096;  // data connections asked for by one Dial
@@ -66,6 +67,8 @@ struct MappingState {
     std::string error;
     std::string protocol{};
     std::string options{};
+    std::vector<std::string> services{};
+    std::vector<OptionText> checks{};
     bool operator==(const MappingState&) const = default;
 };
 
@@ -78,6 +81,14 @@ struct MappingObjection {
     std::string mapping;
     std::string reason;
     bool operator==(const MappingObjection&) const = default;
+};
+
+struct HealthReport {
+    std::string mapping;
+    std::string service;
+    bool up = true;
+    std::string reason{};
+    bool operator==(const HealthReport&) const = default;
 };
 
 struct Dial {
@@ -121,7 +132,7 @@ struct Goodbye {
 };
 
 using ControlMessage = std::variant<Login, LoginAccepted, Declare, MappingStates, MappingObjection, Dial,
-                                    DialFailed, Ping, Pong, Goodbye>;
+                                    DialFailed, Ping, Pong, Goodbye, HealthReport>;
 
 // The message's name in words, for errors.
 std::string_view name_of(const ControlMessage& message);

@@ -41,7 +41,8 @@ void check_unique(Table& table, const MappingOptions& mapping, const std::vector
         if (other.name == mapping.name)
             table.report("name", table.position_of("name"),
                          fmt::format("\"{}\" is the name of a mapping above: choose another", mapping.name));
-        if (!overlap(other.endpoint, mapping.endpoint)) continue;
+        const bool shared = !mapping.group.name.empty() && other.group.name == mapping.group.name;
+        if (shared || !overlap(other.endpoint, mapping.endpoint)) continue;
         const auto& endpoint = mapping.endpoint;
         table.report(endpoint.kind(), table.position_of(endpoint.kind()),
                      endpoint.is_unix()

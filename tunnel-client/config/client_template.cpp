@@ -83,6 +83,23 @@ constexpr std::string_view rest = R"(
 # to = "127.0.0.1:53"
 # transport = "auto"     # as datagrams where UDP passes between the ends, else by "stream"; or "datagram"
 # flow_timeout = "1m"    # a visitor whose datagrams cease for that long is forgotten
+
+# [[mapping]]
+# name = "site"
+# tcp = 8090
+# to = "127.0.0.1:8001"
+# weight = 2              # visitors that the first service takes, as compared with the members
+# backup = false          # true: only while no member can take them
+# member = ["127.0.0.1:8002", "127.0.0.1:8003,backup"]   # services that share the visitors: HOST:PORT[,weight=N][,backup]
+# balance = "round_robin" # or least_connections, visitor_address
+# group = "site"          # shared with other mappings of the same group and endpoint
+# check = "http"          # tcp, http, none: a service that fails its check gets no visitors
+# check_path = "/health"
+# check_status = "any"    # 200 to 399
+# check_interval = "5s"
+# check_timeout = "2s"
+# check_rise = 2          # good checks in a row that bring a service up
+# check_fall = 3          # bad ones that take it down
 )";
 
 // `prefix`, the link as a TOML text, `suffix`; without leaving the secret in memory that is not wiped.

@@ -156,6 +156,10 @@ void ControlSession::object(const std::string& mapping, const std::string& reaso
     if (logged_in_ && !closed_) channel_->send(wire::MappingObjection{mapping, reason});
 }
 
+void ControlSession::report(wire::HealthReport report) {
+    if (logged_in_ && !closed_) channel_->send(std::move(report));
+}
+
 void ControlSession::dial_failed(TicketNumber ticket, const std::string& reason) {
     if (logged_in_ && !closed_) channel_->send(wire::DialFailed{ticket, reason});
 }

@@ -57,6 +57,7 @@ class ControlSession {
     // These do nothing before the login was accepted and after the end.
     void declare(std::vector<wire::MappingSpec> mappings);
     void object(const std::string& mapping, const std::string& reason);
+    void report(wire::HealthReport report);
     void dial_failed(TicketNumber ticket, const std::string& reason);
     void set_times(wire::HeartbeatTimes times);
     // At any time.

@@ -8,8 +8,8 @@
 #include "common/net/hop.hpp"
 #include "common/net/relay/relay.hpp"
 #include "common/net/stream_io.hpp"
-#include "common/net/unix_socket.hpp"
 #include "tunnel-client/data/data_connection.hpp"
+#include "tunnel-client/services/service_dialer.hpp"
 
 namespace tunnel::client {
 
@@ -20,53 +20,6 @@ using Code = wire::StreamAnswer::Code;
 constexpr Seconds refusal_limit{5};
 constexpr std::size_t discard_size = 16 * 1024;
 
-struct ServiceSocket {
-    net::UniqueFd fd;
-    bool is_unix = false;
-};
-// The service's socket, or the answer that tells the server why there is none.
-using Dialled = tl::expected<ServiceSocket, wire::StreamAnswer>;
-
-net::awaitable<Dialled> dial_unix_service(const ServiceRules& rules, const ServiceRules::Service& service) {
-    if (!rules.allows_path(service))
-        co_return tl::unexpected(wire::StreamAnswer{Code::not_allowed, rules.objection(service)});
-    auto fd = co_await net::dial_unix(service.path, rules.dial_timeout());
-    if (fd) co_return ServiceSocket{std::move(*fd), true};
-    co_return tl::unexpected(wire::StreamAnswer{
-        Code::connect_failed, fmt::format("the service {} does not answer ({}): is it running?",
-                                          to_string(service), fd.error().message)});
-}
-
-// The addresses of a service that may be dialled.
-net::awaitable<tl::expected<net::Endpoints, wire::StreamAnswer>> find_service(
-    net::Resolver& resolver, const ServiceRules& rules, const ServiceRules::Service& service) {
-    const auto addresses = co_await resolver.resolve(service.address, rules.dial_timeout());
-    if (!addresses)
-        co_return tl::unexpected(wire::StreamAnswer{Code::connect_failed, addresses.error().message});
-    net::Endpoints allowed;
-    for (const auto& address : *addresses) {
-        if (rules.allows(service, net::to_ip(address.address()))) allowed.push_back(address);
-    }
-    if (allowed.empty())
-        co_return tl::unexpected(wire::StreamAnswer{Code::not_allowed, rules.objection(service)});
-    co_return std::move(allowed);
-}
-
-net::awaitable<Dialled> dial_service(net::Resolver& resolver, const ServiceRules& rules,
-                                     const wire::StreamOpen& open) {
-    const auto service = rules.service_for(open.mapping, open.service, open.port_offset);
-    if (!service)
-        co_return tl::unexpected(wire::StreamAnswer{Code::unknown_mapping, service.error().message});
-    if (service->is_unix()) co_return co_await dial_unix_service(rules, *service);
-    auto addresses = co_await find_service(resolver, rules, *service);
-    if (!addresses) co_return tl::unexpected(std::move(addresses.error()));
-    auto fd = co_await net::dial(std::move(*addresses), rules.dial_timeout());
-    if (fd) co_return ServiceSocket{std::move(*fd)};
-    co_return tl::unexpected(wire::StreamAnswer{
-        Code::connect_failed, fmt::format("the service {} does not answer ({}): is it running?",
-                                          to_string(*service), fd.error().message)});
-}
-
 // Where the datagrams of a stream go: the system's first choice of the addresses that may be sent to.
 net::awaitable<tl::expected<net::udp::endpoint, wire::StreamAnswer>> find_udp_service(
     net::Resolver& resolver, const ServiceRules& rules, const wire::StreamOpen& open) {
@@ -75,7 +28,7 @@ net::awaitable<tl::expected<net::udp::endpoint, wire::StreamAnswer>> find_udp_se
         co_return tl::unexpected(
             wire::StreamAnswer{Code::unknown_mapping, service ? "a Unix socket takes no datagrams of ours"
                                                               : service.error().message});
-    auto addresses = co_await find_service(resolver, rules, *service);
+    auto addresses = co_await find_service(resolver, rules, *service, rules.dial_timeout());
     if (!addresses) co_return tl::unexpected(std::move(addresses.error()));
     co_return net::udp::endpoint(addresses->front().address(), addresses->front().port());
 }
@@ -95,6 +48,18 @@ Status send_proxy_header(const ServiceSocket& service, const wire::StreamOpen& o
     if (sent == static_cast<ssize_t>(header.size())) return {};
     return fail_errno(sent < 0 ? errno : EPIPE,
                       fmt::format("the service {} closed before it got the PROXY header", open.service));
+}
+
+net::awaitable<Dialled> dial_stream(net::Resolver& resolver, const ServiceRules& rules,
+                                    const wire::StreamOpen& open) {
+    const auto service = rules.service_for(open.mapping, open.service, open.port_offset);
+    if (!service)
+        co_return tl::unexpected(wire::StreamAnswer{Code::unknown_mapping, service.error().message});
+    auto dialled = co_await dial_service(resolver, rules, *service, rules.dial_timeout());
+    if (!dialled) co_return std::move(dialled);
+    if (auto told = send_proxy_header(*dialled, open); !told)
+        co_return tl::unexpected(wire::StreamAnswer{Code::connect_failed, told.error().message});
+    co_return std::move(dialled);
 }
 
 // The server reads the refusal only if our close does not reset the connection, which it would with the
@@ -184,11 +149,7 @@ net::awaitable<void> DataPlane::serve(PerWorker& at, DataJob job) {
     }
     Dialled service = tl::unexpected(wire::StreamAnswer{Code::draining, "the client is shutting down"});
     const auto rules_now = rules();
-    if (!draining_) service = co_await dial_service(at.resolver, *rules_now, stream->open);
-    if (service) {
-        if (auto told = send_proxy_header(*service, stream->open); !told)
-            service = tl::unexpected(wire::StreamAnswer{Code::connect_failed, told.error().message});
-    }
+    if (!draining_) service = co_await dial_stream(at.resolver, *rules_now, stream->open);
     wire::StreamAnswer answer;
     if (!service) answer = service.error();
     const auto answered = seal_answer(*stream, answer);

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "common/core/version.hpp"
+#include "common/mapping/endpoint.hpp"
 #include "common/net/deadline.hpp"
 #include "common/net/stream_io.hpp"
 #include "common/wire/http_head.hpp"
@@ -34,6 +35,13 @@ bool expected(const HealthCheck& check, unsigned status) {
 
 std::string expected_text(const HealthCheck& check) {
     return check.status == 0 ? "200 to 399" : std::to_string(check.status);
+}
+
+// For the Host field: a path is no host, and of a range the first port is checked.
+std::string host_of(const std::string& service) {
+    const auto address = parse_service(service);
+    if (!address || address->is_unix()) return "localhost";
+    return to_string(address->at(0));
 }
 
 }  // namespace
@@ -122,7 +130,8 @@ net::awaitable<Status> HealthChecks::check_once(const Running& running) {
     auto fd = co_await dial_(service, check.timeout);
     if (!fd) co_return pass(std::move(fd.error()));
     if (check.kind == HealthCheck::Kind::tcp) co_return Status();
-    auto answered = co_await check_http(std::move(*fd), service.service, std::move(check));
+    auto host = host_of(service.service);
+    auto answered = co_await check_http(std::move(*fd), std::move(host), std::move(check));
     co_return answered;
 }
 

@@ -6,6 +6,19 @@ namespace tunnel::client {
 
 namespace {
 
+// Which of its own mapping's services the server means; the first, when it says what is none of them.
+ServiceAddress own_service(const MappingOptions& mapping, const std::string& service_of_server) {
+    for (const auto& member : mapping.group.members) {
+        if (to_string(member.service) == service_of_server) return member.service;
+    }
+    return mapping.service;
+}
+
+bool names(const ServiceAddress& mine, const ServiceRules::Service& service) {
+    if (mine.is_unix() || service.is_unix()) return mine.path == service.path;
+    return mine.host == service.address.host && mine.ports.contains(service.address.port);
+}
+
 ServiceRules::Service service_at(const ServiceAddress& address, unsigned offset) {
     if (address.is_unix()) return {{}, address.path};
     return {address.at(offset), {}};
@@ -22,8 +35,9 @@ Result<ServiceRules::Service> ServiceRules::service_for(const std::string& mappi
                                                         const std::string& service_of_server,
                                                         unsigned offset) const {
     const auto own = own_.find(mapping);
-    const auto parsed =
-        own != own_.end() ? Result<ServiceAddress>(own->second.service) : parse_service(service_of_server);
+    const auto parsed = own != own_.end()
+                            ? Result<ServiceAddress>(own_service(own->second, service_of_server))
+                            : parse_service(service_of_server);
     if (!parsed) return pass(parsed.error());
     if (offset >= parsed->size())
         return fail(Errc::invalid, "the service {} has no port for visitors of public port {} of \"{}\"",
@@ -36,9 +50,9 @@ Result<ServiceRules::Service> ServiceRules::service_for(const std::string& mappi
 
 bool ServiceRules::is_own(const Service& service) const {
     return std::any_of(own_.begin(), own_.end(), [&](const auto& entry) {
-        const auto& mine = entry.second.service;
-        if (mine.is_unix() || service.is_unix()) return mine.path == service.path;
-        return mine.host == service.address.host && mine.ports.contains(service.address.port);
+        const auto services = services_of(entry.second);
+        return std::any_of(services.begin(), services.end(),
+                           [&](const MemberService& mine) { return names(mine.service, service); });
     });
 }
 

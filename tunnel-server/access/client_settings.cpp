@@ -39,7 +39,8 @@ std::vector<std::string> print_ports(const ClientSettings& settings) {
     return texts;
 }
 
-Status take_name(std::string_view text, ClientSettings& out) {
+// "web", or "game-*" for all that begin so; `what` for the error.
+Status take_pattern(std::string_view text, std::string_view what, std::vector<std::string>& out) {
     const auto body = text.substr(0, text.ends_with('*') ? text.size() - 1 : text.size());
     const bool good = !text.empty() && text.size() <= longest_pattern &&
                       std::all_of(body.begin(), body.end(), [](unsigned char c) {
@@ -47,11 +48,26 @@ Status take_name(std::string_view text, ClientSettings& out) {
                       });
     if (!good)
         return fail(Errc::invalid,
-                    "\"{}\" is not a name of mappings: write letters, digits, '.', '_' and '-', and * at the "
+                    "\"{}\" is not a name of {}: write letters, digits, '.', '_' and '-', and * at the "
                     "end for all that begin so, such as game-*",
-                    text);
-    out.names.emplace_back(text);
+                    text, what);
+    out.emplace_back(text);
     return {};
+}
+
+bool matches(const std::vector<std::string>& patterns, std::string_view name) {
+    return std::any_of(patterns.begin(), patterns.end(), [name](std::string_view pattern) {
+        if (!pattern.ends_with('*')) return name == pattern;
+        return name.starts_with(pattern.substr(0, pattern.size() - 1));
+    });
+}
+
+Status take_name(std::string_view text, ClientSettings& out) {
+    return take_pattern(text, "mappings", out.names);
+}
+
+Status take_group(std::string_view text, ClientSettings& out) {
+    return take_pattern(text, "groups", out.groups);
 }
 
 Status take_kind(std::string_view text, ClientSettings& out) {
@@ -106,6 +122,8 @@ std::vector<ClientSetting> make_table(std::index_sequence<i...>) {
          [](const ClientSettings& settings) { return settings.names; }},
         {"kinds", true, "KIND", "kinds of mappings that its config may have: tcp, udp, unix", take_kind,
          [](const ClientSettings& settings) { return settings.kinds; }},
+        {"groups", true, "GROUP", "groups that its config may share with other clients: site, web-*",
+         take_group, [](const ClientSettings& settings) { return settings.groups; }},
         {"max_mappings", false, "N", "mappings that its config may have", take_mappings, print_mappings},
         {"monthly_traffic", false, "SIZE",
          "bytes of all its visitors in both directions in a month (UTC), such as 500GB", take_traffic,
@@ -136,10 +154,11 @@ bool ClientSettings::allows_port(Port port) const {
 }
 
 bool ClientSettings::allows_name(std::string_view name) const {
-    return names.empty() || std::any_of(names.begin(), names.end(), [name](std::string_view pattern) {
-               if (!pattern.ends_with('*')) return name == pattern;
-               return name.starts_with(pattern.substr(0, pattern.size() - 1));
-           });
+    return names.empty() || matches(names, name);
+}
+
+bool ClientSettings::shares_group(std::string_view group) const {
+    return matches(groups, group);
 }
 
 bool ClientSettings::allows_kind(std::string_view kind) const {

@@ -17,6 +17,8 @@ struct ClientSettings {
     std::vector<PortRange> ports;    // that its config may take; empty: those of allow_ports
     std::vector<std::string> names;  // of its mappings: "web", "game-*"; empty: any
     std::vector<std::string> kinds;  // "tcp", "udp", "unix"; empty: any
+    std::vector<std::string>
+        groups;  // that its config may share with other clients: "site", "web-*"; empty: none
     std::uint32_t max_mappings = 0;
     VisitorLimits visitors;             // of all its mappings together
     std::uint64_t monthly_traffic = 0;  // bytes in both directions
@@ -26,6 +28,7 @@ struct ClientSettings {
     bool allows_port(Port port) const;  // true when no ports are set
     bool allows_name(std::string_view name) const;
     bool allows_kind(std::string_view kind) const;
+    bool shares_group(std::string_view group) const;
 };
 
 // One setting by its words, as it is stored, sent and shown.

@@ -18,8 +18,9 @@ enum class Refusal : std::uint8_t {
     proxy_header,    // a proxy of accept_proxy_from sent a bad PROXY header or none
     proxy_timeout,   // it did not send one in time
     proxy_too_many,  // too many connections whose header has not come yet
+    drained,         // every member of the group is drained
 };
-constexpr std::size_t refusal_kinds = 8;
+constexpr std::size_t refusal_kinds = 9;
 
 // The words that `mapping show`, the log and the metrics use.
 constexpr std::string_view to_string(Refusal refusal) {
@@ -40,6 +41,8 @@ constexpr std::string_view to_string(Refusal refusal) {
             return "proxy_timeout";
         case Refusal::proxy_too_many:
             return "proxy_too_many";
+        case Refusal::drained:
+            return "drained";
     }
     return "denied";
 }

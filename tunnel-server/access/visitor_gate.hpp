@@ -33,6 +33,7 @@ struct Gate {
     std::shared_ptr<VisitorCount> count;        // null only with no rules
 };
 using Gates = std::array<Gate, 2>;
+constexpr std::size_t client_gate = 1;  // its place in Gates
 
 // Counts a visitor at both gates for as long as it lives.
 class VisitorPlace {
@@ -44,6 +45,10 @@ class VisitorPlace {
 
     // False when it has a maximum that is reached; counted then as before.
     bool enter(std::size_t gate, const Gate& at);
+    // Counts there instead of `before`.
+    void take_over(std::size_t gate, VisitorPlace& before) {
+        counts_.at(gate) = std::move(before.counts_.at(gate));
+    }
 
   private:
     void leave();

@@ -34,6 +34,8 @@ bool changes_something(Case request) {
         case Case::kMappingPause:
         case Case::kMappingResume:
         case Case::kMappingRemove:
+        case Case::kMappingDrain:
+        case Case::kMappingUndrain:
             return true;
         default:
             return false;
@@ -104,6 +106,10 @@ net::awaitable<Result<Response>> AdminApi::dispatch(const proto::AdminRequest& r
             co_return co_await mapping_pause(request.mapping_pause(), true);
         case Case::kMappingResume:
             co_return co_await mapping_pause(request.mapping_resume(), false);
+        case Case::kMappingDrain:
+            co_return co_await mapping_drain(request.mapping_drain(), true);
+        case Case::kMappingUndrain:
+            co_return co_await mapping_drain(request.mapping_undrain(), false);
         case Case::kMappingRemove:
             co_return co_await mapping_remove(request.mapping_remove());
         case Case::kSessionList:
@@ -290,6 +296,20 @@ net::awaitable<Result<Response>> AdminApi::mapping_pause(proto::MappingQuery que
     mappings_.set_paused(*key, paused);
     log_.info(paused ? "mapping paused" : "mapping resumed",
               {{"mapping", key->name}, {"client", key->client}});
+    co_return done();
+}
+
+net::awaitable<Result<Response>> AdminApi::mapping_drain(proto::MemberQuery query, bool drained) {
+    const auto key = mappings_.find(query.mapping().name(), query.mapping().client());
+    if (!key) co_return pass(key.error());
+    if (auto ok = mappings_.check_member(*key, query.member()); !ok) co_return pass(ok.error());
+    const DrainedMember member{key->client, key->name, query.member()};
+    auto pending = store_.run([member, drained](Store& store) { return store.set_drained(member, drained); });
+    auto stored = co_await std::move(pending);
+    if (!stored) co_return pass(stored.error());
+    mappings_.set_drained(*key, member.service, drained);
+    log_.info(drained ? "member drained" : "member undrained",
+              {{"mapping", key->name}, {"client", key->client}, {"service", member.service}});
     co_return done();
 }
 

@@ -57,6 +57,7 @@ class AdminApi {
     net::awaitable<Result<Response>> mapping_add(proto::MappingAdd request);
     net::awaitable<Result<Response>> mapping_remove(proto::MappingQuery query);
     net::awaitable<Result<Response>> mapping_pause(proto::MappingQuery query, bool paused);
+    net::awaitable<Result<Response>> mapping_drain(proto::MemberQuery query, bool drained);
     net::awaitable<Result<Response>> mapping_show(proto::MappingQuery query);
     net::awaitable<Result<Response>> mapping_list(proto::MappingQuery query);
     Result<Response> session_list() const;

@@ -34,6 +34,25 @@ std::string way_text(const DatagramCounters& counters) {
     return by_packets >= ways ? "datagram" : "datagram and stream";
 }
 
+// Whoever shares the mapping's visitors.
+void fill_members(proto::MappingInfo& out, const Mapping& mapping) {
+    if (mapping.members.empty()) return;
+    const auto now = Clock::now();
+    for (const auto& route : mapping.route->set()->routes()) {
+        if (!route->member) continue;
+        const auto& member = *route->member;
+        auto& info = *out.add_members();
+        info.set_client(route->mapping.client);
+        info.set_mapping(route->mapping.name);
+        info.set_service(route->service);
+        info.set_state(std::string(to_string(member.state(now))));
+        info.set_reason(member.reason(now));
+        info.set_visitors(member.visitors());
+        info.set_weight(member.options().weight);
+        info.set_backup(member.options().backup);
+    }
+}
+
 }  // namespace
 
 std::int64_t unix_seconds(WallTime time) {
@@ -79,6 +98,7 @@ void fill(proto::MappingInfo& out, const Mapping& mapping, const MappingTable& t
         refusal.set_reason(std::string(to_string(reason)));
         refusal.set_count(count);
     }
+    fill_members(out, mapping);
 }
 
 void fill(proto::ClientInfo& out, const std::string& name, const ClientBook::Client& client,

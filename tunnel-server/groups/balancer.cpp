@@ -40,18 +40,6 @@ int rank_of(const Member& member, TimePoint now) {
 
 }  // namespace
 
-std::string_view to_string(Balance balance) {
-    switch (balance) {
-        case Balance::round_robin:
-            return "round_robin";
-        case Balance::least_connections:
-            return "least_connections";
-        case Balance::visitor_address:
-            return "visitor_address";
-    }
-    return "round_robin";
-}
-
 double rendezvous_score(const MemberOptions& member, const IpAddress& visitor) {
     // 53 bits make a fraction strictly between 0 and 1.
     const auto hash = hash_of(member.name, visitor) >> 11;
@@ -62,7 +50,7 @@ double rendezvous_score(const MemberOptions& member, const IpAddress& visitor) {
 Balancer::Balancer(Balance balance, Members members)
     : balance_(balance), members_(std::move(members)), owed_(members_.size(), 0) {}
 
-std::shared_ptr<Member> Balancer::pick(const IpAddress& visitor, TimePoint now, const Members& tried) {
+std::vector<std::size_t> Balancer::best(TimePoint now, const Members& tried) const {
     std::vector<std::size_t> best;
     int best_rank = -1;
     for (std::size_t i = 0; i < members_.size(); ++i) {
@@ -73,8 +61,13 @@ std::shared_ptr<Member> Balancer::pick(const IpAddress& visitor, TimePoint now, 
         best_rank = rank;
         best.push_back(i);
     }
-    if (best.empty()) return nullptr;
-    return best.size() == 1 ? members_[best.front()] : choose(visitor, best);
+    return best;
+}
+
+std::shared_ptr<Member> Balancer::pick(const IpAddress& visitor, TimePoint now, const Members& tried) {
+    const auto candidates = best(now, tried);
+    if (candidates.empty()) return nullptr;
+    return candidates.size() == 1 ? members_[candidates.front()] : choose(visitor, candidates);
 }
 
 std::shared_ptr<Member> Balancer::choose(const IpAddress& visitor,

@@ -4,22 +4,15 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <string_view>
 #include <vector>
 
 #include "common/core/address.hpp"
 #include "common/core/clock.hpp"
 #include "common/core/result.hpp"
+#include "common/mapping/balance.hpp"
 #include "tunnel-server/groups/member.hpp"
 
 namespace tunnel::server {
-
-enum class Balance {
-    round_robin,        // one after the other, as often as their weights say
-    least_connections,  // the one with the fewest visitors for its weight
-    visitor_address,    // always the same for one address, while it is up (rendezvous hashing)
-};
-std::string_view to_string(Balance balance);
 
 class Balancer {
   public:
@@ -31,9 +24,14 @@ class Balancer {
     // for what may have healed. Null when all were tried or drain.
     std::shared_ptr<Member> pick(const IpAddress& visitor, TimePoint now, const Members& tried = {});
 
+    // Whether pick() would find one. Takes nobody's turn.
+    bool can_pick(TimePoint now, const Members& tried) const { return !best(now, tried).empty(); }
+
     const Members& members() const { return members_; }
 
   private:
+    // Those of the best rank that there is, by their places.
+    std::vector<std::size_t> best(TimePoint now, const Members& tried) const;
     std::shared_ptr<Member> choose(const IpAddress& visitor, const std::vector<std::size_t>& candidates);
     std::size_t next_in_turn(const std::vector<std::size_t>& candidates);
 

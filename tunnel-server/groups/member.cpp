@@ -29,49 +29,51 @@ std::string_view to_string(MemberState state) {
     return "down";
 }
 
-void Member::set_healthy(bool healthy, std::string reason) {
+bool Member::set_healthy(bool healthy, std::string reason) {
     {
-        const std::lock_guard lock(mutex_);
-        check_reason_ = std::move(reason);
+        const std::lock_guard lock(state_->mutex);
+        state_->check_reason = std::move(reason);
     }
+    const bool changed = state_->healthy.exchange(healthy) != healthy;
     // A check that succeeds speaks louder than a visitor's failure before it.
-    if (healthy && !healthy_.exchange(true)) note_success();
-    if (!healthy) healthy_ = false;
+    if (healthy && changed) note_success();
+    return changed;
 }
 
-void Member::note_failure(TimePoint now, std::string reason) {
-    {
-        const std::lock_guard lock(mutex_);
-        failure_reason_ = std::move(reason);
-    }
-    const auto doublings = std::min(failures_.fetch_add(1), most_doublings);
+bool Member::note_failure(TimePoint now, std::string reason) {
+    const std::lock_guard lock(state_->mutex);
+    state_->failure_reason = std::move(reason);
+    if (now.time_since_epoch().count() < state_->ejected_until.load()) return false;
+    const auto doublings = std::min(state_->failures.fetch_add(1), most_doublings);
     const auto out = std::min(first_ejection * (1 << doublings), longest_ejection);
-    ejected_until_ = (now + out).time_since_epoch().count();
+    state_->ejected_until = (now + out).time_since_epoch().count();
+    return true;
 }
 
 void Member::note_success() {
-    if (failures_.load() == 0) return;
-    failures_ = 0;
-    ejected_until_ = 0;
+    if (state_->failures.load() == 0) return;
+    state_->failures = 0;
+    state_->ejected_until = 0;
 }
 
 MemberState Member::state(TimePoint now) const {
-    if (draining_) return MemberState::draining;
-    if (!present_) return MemberState::away;
-    if (!healthy_) return MemberState::down;
-    if (now.time_since_epoch().count() < ejected_until_.load()) return MemberState::ejected;
+    if (state_->draining) return MemberState::draining;
+    if (!state_->present) return MemberState::away;
+    if (!state_->healthy) return MemberState::down;
+    if (now.time_since_epoch().count() < state_->ejected_until.load()) return MemberState::ejected;
     return MemberState::up;
 }
 
 std::string Member::reason(TimePoint now) const {
-    const std::lock_guard lock(mutex_);
-    switch (state(now)) {
+    const auto is = state(now);
+    const std::lock_guard lock(state_->mutex);
+    switch (is) {
         case MemberState::up:
             return {};
         case MemberState::down:
-            return check_reason_;
+            return state_->check_reason;
         case MemberState::ejected:
-            return failure_reason_;
+            return state_->failure_reason;
         case MemberState::draining:
             return "its owner wants no new visitors for it";
         case MemberState::away:

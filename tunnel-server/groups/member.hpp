@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -34,38 +35,46 @@ std::string_view to_string(MemberState state);
 class Member {
   public:
     explicit Member(MemberOptions options) : options_(std::move(options)) {}
+    // The same member with other options: what is known of it is shared.
+    Member(MemberOptions options, const Member& before)
+        : options_(std::move(options)), state_(before.state_) {}
+    Member(const Member&) = delete;
+    Member& operator=(const Member&) = delete;
     const MemberOptions& options() const { return options_; }
 
-    void set_present(bool present) { present_ = present; }
-    void set_draining(bool draining) { draining_ = draining; }
-    // What the client's checks say; `reason` is told when it is down.
-    void set_healthy(bool healthy, std::string reason);
+    void set_present(bool present) { state_->present = present; }
+    void set_draining(bool draining) { state_->draining = draining; }
+    // What the client's checks say; `reason` is told when it is down. True when that is news.
+    bool set_healthy(bool healthy, std::string reason);
 
     // A visitor could not be served by it: out for 1 s, and twice as long each time that this happens again,
-    // up to a minute.
-    void note_failure(TimePoint now, std::string reason);
+    // up to a minute. Those who were on their way when it was put out count for nothing: false.
+    bool note_failure(TimePoint now, std::string reason);
     // A visitor was: all is forgiven.
     void note_success();
 
-    void visitor_came() { ++visitors_; }
-    void visitor_went() { --visitors_; }
-    std::uint32_t visitors() const { return visitors_; }
+    void visitor_came() { ++state_->visitors; }
+    void visitor_went() { --state_->visitors; }
+    std::uint32_t visitors() const { return state_->visitors; }
 
     MemberState state(TimePoint now) const;
     // Why it is not up, a sentence, or empty.
     std::string reason(TimePoint now) const;
 
   private:
-    MemberOptions options_;
-    std::atomic<bool> present_{false};
-    std::atomic<bool> draining_{false};
-    std::atomic<bool> healthy_{true};
-    std::atomic<Clock::rep> ejected_until_{0};
-    std::atomic<std::uint32_t> failures_{0};  // in a row
-    std::atomic<std::uint32_t> visitors_{0};
-    mutable std::mutex mutex_;
-    std::string check_reason_;
-    std::string failure_reason_;
+    struct State {
+        std::atomic<bool> present{false};
+        std::atomic<bool> draining{false};
+        std::atomic<bool> healthy{true};
+        std::atomic<Clock::rep> ejected_until{0};
+        std::atomic<std::uint32_t> failures{0};  // in a row
+        std::atomic<std::uint32_t> visitors{0};
+        std::mutex mutex;
+        std::string check_reason;
+        std::string failure_reason;
+    };
+    const MemberOptions options_;
+    const std::shared_ptr<State> state_ = std::make_shared<State>();
 };
 
 }  // namespace tunnel::server

@@ -54,11 +54,6 @@ net::tcp::endpoint endpoint_of(const wire::ProxyEnd& end) {
     return endpoint ? *endpoint : net::tcp::endpoint();
 }
 
-// Who comes to a Unix socket has no address.
-bool has_address(const Visitor& visitor) {
-    return visitor.peer.port() != 0;
-}
-
 bool comes_from_proxy(const Route& route, const net::Accepted& accepted) {
     if (route.options.accept_proxy_from_unix) return true;
     return route.proxies && route.proxies->longest_match(net::to_ip(accepted.peer.address())).has_value();
@@ -78,14 +73,15 @@ void VisitorDoor::refuse(const Route& route, const Visitor& visitor, Refusal why
 }
 
 void VisitorDoor::admit(net::Worker& worker, std::shared_ptr<const Route> route, Visitor visitor) {
-    const auto address = net::to_ip(visitor.peer.address());
-    auto place = server::admit(route->gates, has_address(visitor) ? &address : nullptr, Clock::now());
-    if (!place) {
-        refuse(*route, visitor, place.error());
+    auto admitted = server::admit(route, visitor);
+    if (!admitted) {
+        const auto why = admitted.error();
+        refuse(*route, visitor, why,
+               why == Refusal::drained ? "every member is drained: tunnelctl mapping undrain" : "");
         return refuse_visitor(std::move(visitor));
     }
-    visitor.place = std::move(*place);
-    next_(worker, std::move(route), std::move(visitor));
+    visitor.place = std::move(admitted->place);
+    next_(worker, std::move(admitted->route), std::move(visitor));
 }
 
 void VisitorDoor::take(net::Worker& worker, std::shared_ptr<const Route> route, Visitor visitor,

@@ -31,6 +31,15 @@ struct MappingCounters {
     RefusalCounters refusals;  // those of refused_total who were turned away at the door
 };
 
+inline void Route::came() const {
+    counters->visitors += 1;
+    if (member) member->visitor_came();
+}
+inline void Route::went() const {
+    counters->visitors -= 1;
+    if (member) member->visitor_went();
+}
+
 enum class MappingState {
     listening,  // visitors are served
     waiting,    // the client is away within the grace time: visitors wait
@@ -57,8 +66,10 @@ struct Mapping {
     Gate gate{nullptr, std::make_shared<VisitorCount>(0)};
     Bandwidths bandwidths;
     std::shared_ptr<const NetworkSet> proxies;
-    std::shared_ptr<RouteCell> route = std::make_shared<RouteCell>();
-    std::shared_ptr<PublicListener> listener;   // while listening or waiting
+    std::shared_ptr<RouteCell> route = std::make_shared<RouteCell>();  // that of its group, if it has one
+    bool in_group = false;                                             // `route` is shared
+    Balancer::Members members;  // a group's part that is this mapping's, in the order of services_of()
+    std::shared_ptr<PublicListener> listener;   // while listening or waiting; that of its group, likewise
     std::shared_ptr<UdpListener> udp_listener;  // likewise, of a UDP mapping
 
     void stop_listening() {

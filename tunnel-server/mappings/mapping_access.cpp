@@ -57,7 +57,7 @@ EndpointRules MappingTable::rules_of(const std::string& client) const {
     return rules;
 }
 
-// Running visitors keep their places and learn new speeds; the route takes what is new to the next ones.
+// Running visitors keep their places and learn new speeds; routes_of() takes what is new to the next ones.
 Status MappingTable::renew_access(Mapping& mapping) {
     const auto& options = mapping.options;
     const auto& limits = options.visitors;
@@ -68,16 +68,6 @@ Status MappingTable::renew_access(Mapping& mapping) {
     mapping.proxies = set_of(options.accept_proxy_from);
     auto access = make_access(limits, access_.lists);
     if (access) mapping.gate.rules = make_rules(std::move(*access), limits, false, mapping.gate.rules);
-    const auto& client = mapping.key.client;
-    mapping.route->set({mapping.key,
-                        {client, mapping.slot},
-                        options,
-                        to_string(options.service),
-                        mapping.counters,
-                        {mapping.gate, access_.clients.gate(client)},
-                        mapping.bandwidths,
-                        access_.clients.bandwidths(client),
-                        mapping.proxies});
     if (!access) return pass(std::move(access.error()));
     return check_client(mapping);
 }
@@ -98,9 +88,7 @@ void MappingTable::client_changed(const std::string& client) {
     const auto most = access_.clients.settings(client).max_mappings;
     for (auto* mapping : declared) {
         const bool over = most != 0 && !mapping->refusal && standing_of(client, mapping->key) >= most;
-        const auto endpoint = mapping->endpoint();
-        const bool stays = !over && mapping->listens() &&
-                           check_endpoint(mapping->key, mapping->source, endpoint).has_value();
+        const bool stays = !over && mapping->listens() && may_stay(*mapping);
         if (!stays) mapping->stop_listening();
         mapping->refusal.reset();
         refresh(*mapping);

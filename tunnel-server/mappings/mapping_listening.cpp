@@ -2,6 +2,7 @@
 // MappingTable is in mapping_table.cpp.
 
 #include <algorithm>
+#include <utility>
 
 #include "common/core/secret.hpp"
 #include "common/core/version.hpp"
@@ -14,32 +15,45 @@ namespace tunnel::server {
 
 Status MappingTable::open(Mapping& mapping) {
     if (!mapping.problem.empty()) return fail(Errc::version, "{}", mapping.problem);
+    const auto& group = mapping.options.group.name;
+    if (auto ok = check_share(mapping.key, mapping.source, mapping.options); !ok) return ok;
+    if (const auto* other = listening_in_group(group); other && mapping.options.endpoint.port_is_chosen()) {
+        mapping.listener = other->listener;
+        mapping.port = other->port;
+        remember_port(mapping);
+        log_listening(mapping);
+        return {};
+    }
     if (!mapping.options.endpoint.port_is_chosen()) {
-        if (auto ok = check_endpoint(mapping.key, mapping.source, mapping.options.endpoint); !ok) return ok;
+        if (auto ok = check_endpoint(mapping.key, mapping.source, mapping.options.endpoint, group); !ok)
+            return ok;
         return open_on(mapping, mapping.options.endpoint);
     }
     auto endpoint = mapping.options.endpoint;
     for (const Port port : candidates(mapping)) {
         endpoint.ports = {port, port};
-        if (!check_endpoint(mapping.key, wire::MappingSource::client, endpoint) ||
+        if (!check_endpoint(mapping.key, wire::MappingSource::client, endpoint, group) ||
             !open_on(mapping, endpoint))
             continue;
-        auto& assigned = assigned_ports_[mapping.key];
-        if (assigned != port) {
-            assigned = port;
-            hooks_.on_port_chosen(mapping.key, port);
-        }
+        remember_port(mapping);
         return {};
     }
     return fail(Errc::limit,
                 "no free public port was found among those that the server's allow_ports permits");
 }
 
+void MappingTable::remember_port(const Mapping& mapping) {
+    if (std::exchange(assigned_ports_[mapping.key], mapping.port) == mapping.port) return;
+    hooks_.on_port_chosen(mapping.key, mapping.port);
+}
+
 // Half of the descriptors are for visitors, whatever ranges are asked for.
 Status MappingTable::check_descriptors(const PublicPlace& place) const {
     std::size_t open = 0;
+    std::set<const PublicListener*> counted;  // those of a group have one
     for (const auto& [key, mapping] : mappings_) {
-        if (mapping.listener) open += mapping.listener->sockets();
+        if (mapping.listener && counted.insert(mapping.listener.get()).second)
+            open += mapping.listener->sockets();
         if (mapping.udp_listener) open += mapping.udp_listener->sockets();
     }
     const auto needed = PublicListener::sockets_for(place, workers_.size());
@@ -52,23 +66,33 @@ Status MappingTable::check_descriptors(const PublicPlace& place) const {
         open, needed, limit);
 }
 
-Status MappingTable::open_on(Mapping& mapping, const PublicEndpoint& endpoint) {
+Status MappingTable::listen(Mapping& mapping, const PublicEndpoint& endpoint) {
     const auto place = place_of(endpoint, mapping.options.keepalive);
     if (auto ok = check_descriptors(place); !ok) return ok;
-    if (auto ok = endpoint.protocol == Protocol::udp ? open_udp(mapping, place) : open_tcp(mapping, place);
-        !ok)
+    return endpoint.protocol == Protocol::udp ? open_udp(mapping, place) : open_tcp(mapping, place);
+}
+
+Status MappingTable::open_on(Mapping& mapping, const PublicEndpoint& endpoint) {
+    if (const auto* other = listening_in_group(mapping.options.group.name))
+        mapping.listener = other->listener;
+    else if (auto ok = listen(mapping, endpoint); !ok)
         return ok;
     mapping.port = endpoint.ports.first;
+    log_listening(mapping);
+    return {};
+}
+
+void MappingTable::log_listening(const Mapping& mapping) const {
     log_.info("mapping listening", {{"mapping", mapping.key.name},
                                     {"client", mapping.key.client},
                                     {"public", public_address(mapping)},
                                     {"service", to_string(mapping.options.service)},
                                     {"encrypt", mapping.options.encrypt},
                                     {"options", options_summary(mapping.options)}});
-    return {};
 }
 
 Status MappingTable::open_tcp(Mapping& mapping, const PublicPlace& place) {
+    // Which member of a group takes the visitor is decided once it is known who that is.
     auto listener = PublicListener::open(
         workers_, place, log_,
         [route = mapping.route, on_visitor = hooks_.on_visitor](net::Worker& worker, net::Accepted accepted) {
@@ -86,9 +110,16 @@ Status MappingTable::open_udp(Mapping& mapping, const PublicPlace& place) {
     return {};
 }
 
+bool MappingTable::may_stay(const Mapping& mapping) const {
+    const auto& group = mapping.options.group.name;
+    return check_endpoint(mapping.key, mapping.source, mapping.endpoint(), group).has_value() &&
+           check_share(mapping.key, mapping.source, mapping.options).has_value();
+}
+
 Status MappingTable::check_endpoint(const MappingKey& key, wire::MappingSource source,
-                                    const PublicEndpoint& endpoint) const {
+                                    const PublicEndpoint& endpoint, const std::string& group) const {
     for (const auto& [other_key, other] : mappings_) {
+        if (!group.empty() && other.options.group.name == group) continue;
         const bool wants = overlap(other.options.endpoint, endpoint);
         const bool has = other.listens() && overlap(other.endpoint(), endpoint);
         if (other_key == key || !(wants || has) || (wants && other.refusal && !other.listens())) continue;

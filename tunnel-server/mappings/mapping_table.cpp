@@ -15,6 +15,27 @@ SeatKey seat_of(const Mapping& mapping) {
     return {mapping.key.client, mapping.slot};
 }
 
+// Bytes of one list of states, so that it stays within what a client takes.
+constexpr std::size_t most_told_of_groups = 1024 * 1024;
+
+// Which services the client serves, and how it checks them.
+void tell_group(const Mapping& mapping, std::size_t& room, wire::MappingState& state) {
+    if (mapping.members.empty()) return;
+    constexpr std::size_t overhead = 40;
+    for (const auto& service : services_of(mapping.options)) {
+        auto text = to_string(service.service);
+        room -= std::min(room, text.size() + overhead);
+        state.services.push_back(std::move(text));
+    }
+    if (mapping.options.group.check.kind != HealthCheck::Kind::none)
+        state.checks = check_options(mapping.options);
+    for (const auto& option : state.checks)
+        room -= std::min(room, option.name.size() + option.value.size() + overhead);
+    if (room > 0) return;
+    state.services.clear();
+    state.checks.clear();
+}
+
 }  // namespace
 
 std::string_view to_string(MappingState state) {
@@ -43,6 +64,8 @@ MappingTable::MappingTable(net::WorkerPool& workers, Log log, Rules rules, Acces
 void MappingTable::load(const StoreSnapshot& snapshot) {
     for (const auto& port : snapshot.assigned_ports) assigned_ports_[{port.client, port.mapping}] = port.port;
     for (const auto& pause : snapshot.paused) paused_[{pause.client, pause.mapping}] = true;
+    for (const auto& drain : snapshot.drained)
+        drained_.insert({{drain.client, drain.mapping}, drain.service});
     for (const auto& mapping : snapshot.mappings) add(mapping);
 }
 
@@ -53,11 +76,10 @@ void MappingTable::set_rules(Rules rules) {
     for (auto& [key, mapping] : mappings_) {
         // An admin's mapping is refused by its client's rules, which are none of these.
         if (mapping.source == wire::MappingSource::admin) continue;
-        const bool may_stay =
-            !mapping.listens() || check_endpoint(key, mapping.source, mapping.endpoint()).has_value();
-        if (may_stay && !mapping.refusal) continue;
+        const bool stays = !mapping.listens() || may_stay(mapping);
+        if (stays && !mapping.refusal) continue;
         // Opened anew it is refused, or gets another port when the server may choose one.
-        if (!may_stay) mapping.stop_listening();
+        if (!stays) mapping.stop_listening();
         mapping.refusal.reset();
         refresh(mapping);
         hooks_.on_change(seat_of(mapping));
@@ -77,8 +99,11 @@ Status MappingTable::check_new(const StoredMapping& mapping) const {
     const auto& endpoint = mapping.options.endpoint;
     if (auto ok = make_access(mapping.options.visitors, access_.lists); !ok)
         return pass(std::move(ok.error()));
+    const auto& group = mapping.options.group.name;
+    if (auto ok = check_share(key, wire::MappingSource::admin, mapping.options); !ok) return ok;
     if (endpoint.port_is_chosen()) return {};
-    if (auto ok = check_endpoint(key, wire::MappingSource::admin, endpoint); !ok) return ok;
+    if (auto ok = check_endpoint(key, wire::MappingSource::admin, endpoint, group); !ok) return ok;
+    if (listening_in_group(group) != nullptr) return {};
     const auto place = place_of(endpoint, mapping.options.keepalive);
     return endpoint.protocol == Protocol::udp ? UdpPlane::probe(place) : PublicListener::probe(place);
 }
@@ -95,7 +120,8 @@ const Mapping& MappingTable::add(const StoredMapping& stored) {
     if (const auto assigned = assigned_ports_.find(mapping.key);
         stored.options.endpoint.port_is_chosen() && assigned != assigned_ports_.end())
         mapping.port = assigned->second;
-    auto& placed = mappings_.insert_or_assign(mapping.key, std::move(mapping)).first->second;
+    const auto key = mapping.key;
+    auto& placed = mappings_.insert_or_assign(key, std::move(mapping)).first->second;
     refresh(placed);
     hooks_.on_change(seat_of(placed));
     return placed;
@@ -106,15 +132,22 @@ void MappingTable::remove(const MappingKey& key) {
     if (found == mappings_.end()) return;
     assigned_ports_.erase(key);
     paused_.erase(key);
+    std::erase_if(drained_, [&](const auto& entry) { return entry.first == key; });
     forget(found);
 }
 
 void MappingTable::forget(std::map<MappingKey, Mapping>::iterator at) {
     const auto key = at->first;
     const auto seat = seat_of(at->second);
-    mappings_.erase(at);
+    erase(at);
     hooks_.on_removed(key);
     hooks_.on_change(seat);
+}
+
+void MappingTable::erase(std::map<MappingKey, Mapping>::iterator at) {
+    const auto cell = at->second.route;
+    mappings_.erase(at);
+    renew_group(cell);
 }
 
 void MappingTable::set_paused(const MappingKey& key, bool paused) {
@@ -137,6 +170,7 @@ void MappingTable::remove_client(const std::string& client) {
     for (const auto& key : keys) remove(key);
     std::erase_if(assigned_ports_, [&](const auto& entry) { return entry.first.client == client; });
     std::erase_if(paused_, [&](const auto& entry) { return entry.first.client == client; });
+    std::erase_if(drained_, [&](const auto& entry) { return entry.first.client == client; });
 }
 
 void MappingTable::declare(const SeatKey& seat, const std::vector<wire::MappingSpec>& specs) {
@@ -229,7 +263,7 @@ void MappingTable::set_presence(const SeatKey& seat, Presence presence) {
         if (seat_of(mapping) != seat) continue;
         // What a client declares lives as long as its session; its running visitors go on.
         if (presence == Presence::gone && mapping.source == wire::MappingSource::client)
-            mappings_.erase(here);
+            erase(here);
         else
             refresh(mapping);
     }
@@ -278,11 +312,17 @@ void MappingTable::refuse(Mapping& mapping, Error reason) {
 void MappingTable::refresh(Mapping& mapping) {
     if (auto ok = renew_access(mapping); !ok && !mapping.refusal) refuse(mapping, std::move(ok.error()));
     const auto presence = presence_of(seat_of(mapping));
+    place_in_group(mapping);
+    renew_members(mapping, presence);
+    // A listener that opens finds them; a group is told again when this mapping has come to it or left.
+    renew_routes(mapping);
+    const bool took_part = mapping.listener != nullptr;
     const bool wanted = !closed_ && !mapping.paused && !mapping.refusal && presence != Presence::gone;
     if (!wanted) mapping.stop_listening();
     if (wanted && !mapping.listens()) {
         if (auto ok = open(mapping); !ok) refuse(mapping, std::move(ok.error()));
     }
+    if (took_part != (mapping.listener != nullptr)) renew_routes(mapping);
     if (mapping.paused)
         mapping.state = MappingState::paused;
     else if (mapping.refusal)
@@ -316,6 +356,7 @@ const Mapping* MappingTable::get(const MappingKey& key) const {
 
 std::vector<wire::MappingState> MappingTable::states_for(const SeatKey& seat) const {
     std::vector<wire::MappingState> states;
+    std::size_t room = most_told_of_groups;
     for (const auto& [key, mapping] : mappings_) {
         if (seat_of(mapping) != seat) continue;
         const auto& options = mapping.options;
@@ -336,6 +377,7 @@ std::vector<wire::MappingState> MappingTable::states_for(const SeatKey& seat) co
             state.error_code = tunnel::to_string(mapping.refusal->code);
             state.error = mapping.refusal->message;
         }
+        tell_group(mapping, room, state);
         states.push_back(std::move(state));
     }
     if (const auto rejected = rejected_.find(seat); rejected != rejected_.end())

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -73,6 +74,12 @@ class MappingTable {
     void client_changed(const std::string& client);
     // Named lists are others than before.
     void lists_changed();
+    // What a client's checks found. Said of a service that is no member here, it is nothing.
+    void note_health(const SeatKey& seat, const wire::HealthReport& report);
+    // A drained member takes no new visitors. Errc::not_found when the mapping has no such service,
+    // Errc::invalid when it has no members at all.
+    Status check_member(const MappingKey& key, const std::string& service) const;
+    void set_drained(const MappingKey& key, const std::string& service, bool drained);
     // Tries again to open what could not listen, for ports that came free. To be called now and then.
     void retry_refused();
 
@@ -95,18 +102,36 @@ class MappingTable {
     Status check_client(const Mapping& mapping) const;
     std::size_t standing_of(const std::string& client, const MappingKey& except) const;
     EndpointRules rules_of(const std::string& client) const;
+    // mapping_groups.cpp: mappings with several services, and those that share their visitors.
+    void place_in_group(Mapping& mapping);
+    bool is_shared(const Mapping& mapping) const;
+    void renew_members(Mapping& mapping, Presence presence);
+    void renew_routes(const Mapping& mapping);
+    Routes routes_of(const Mapping& mapping) const;
+    void renew_group(const std::shared_ptr<RouteCell>& cell);
+    // Whose listener others of the group join; null when there is none.
+    const Mapping* listening_in_group(const std::string& group) const;
+    Status check_share(const MappingKey& key, wire::MappingSource source,
+                       const MappingOptions& options) const;
     Status open(Mapping& mapping);
     Status check_descriptors(const PublicPlace& place) const;
+    Status listen(Mapping& mapping, const PublicEndpoint& endpoint);
     Status open_on(Mapping& mapping, const PublicEndpoint& endpoint);
     Status open_tcp(Mapping& mapping, const PublicPlace& place);
     Status open_udp(Mapping& mapping, const PublicPlace& place);
-    Status check_endpoint(const MappingKey& key, wire::MappingSource source,
-                          const PublicEndpoint& endpoint) const;
+    void log_listening(const Mapping& mapping) const;
+    void remember_port(const Mapping& mapping);
+    // Whether what listens may go on: the rules, or what its client may, are others than before.
+    bool may_stay(const Mapping& mapping) const;
+    // `group` may be shared with.
+    Status check_endpoint(const MappingKey& key, wire::MappingSource source, const PublicEndpoint& endpoint,
+                          const std::string& group) const;
     PublicPlace place_of(const PublicEndpoint& endpoint, Seconds keepalive) const;
     std::vector<Port> candidates(const Mapping& mapping) const;
     Status take_spec(const SeatKey& seat, const wire::MappingSpec& spec);
     void apply(Mapping& mapping, MappingOptions options, Port preferred_port);
     Presence presence_of(const SeatKey& seat) const;
+    void erase(std::map<MappingKey, Mapping>::iterator at);
     void forget(std::map<MappingKey, Mapping>::iterator at);
 
     net::WorkerPool& workers_;
@@ -115,8 +140,10 @@ class MappingTable {
     Access access_;
     Hooks hooks_;
     std::map<MappingKey, Mapping> mappings_;
-    std::map<MappingKey, Port> assigned_ports_;  // kept for clients that come back
-    std::map<MappingKey, bool> paused_;          // likewise, for mappings of either source
+    std::map<MappingKey, Port> assigned_ports_;             // kept for clients that come back
+    std::map<MappingKey, bool> paused_;                     // likewise, for mappings of either source
+    std::set<std::pair<MappingKey, std::string>> drained_;  // members, by their services
+    std::map<std::string, std::weak_ptr<RouteCell>> groups_;
     std::map<SeatKey, Presence> presence_;
     std::map<SeatKey, std::vector<wire::MappingState>> rejected_;
     bool closed_ = false;

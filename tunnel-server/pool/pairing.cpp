@@ -124,7 +124,7 @@ void Pairing::open_stream(WaitingVisitor visitor, ReadyConnection connection) {
         worker_.events().remove(connection.fd.get());
         return visitor.carrier->take(std::move(connection));
     }
-    visitor.route->counters->visitors += 1;
+    visitor.route->came();
     serve_visitor(worker_,
                   {std::move(visitor), ConnectionId{++counters_.last_connection}, std::move(connection)},
                   stream_hooks_);

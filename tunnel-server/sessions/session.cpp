@@ -50,6 +50,8 @@ void Session::on_message(const wire::ControlMessage& message) {
         return events_.on_objection(*this, *objection);
     if (const auto* failed = std::get_if<wire::DialFailed>(&message))
         return events_.on_dial_failed(*this, *failed);
+    if (const auto* report = std::get_if<wire::HealthReport>(&message))
+        return events_.on_health(*this, *report);
     if (const auto* goodbye = std::get_if<wire::Goodbye>(&message)) {
         leaving_ = goodbye->code == wire::Goodbye::Code::leaving;
         channel_.abort({Errc::closed, goodbye->message, 0});

@@ -28,6 +28,7 @@ class SessionEvents {
     virtual void on_declare(Session& session, const wire::Declare& declare) = 0;
     virtual void on_objection(Session& session, const wire::MappingObjection& objection) = 0;
     virtual void on_dial_failed(Session& session, const wire::DialFailed& failed) = 0;
+    virtual void on_health(Session& session, const wire::HealthReport& report) = 0;
 
   protected:
     ~SessionEvents() = default;

@@ -126,6 +126,10 @@ void SessionTable::on_objection(Session& session, const wire::MappingObjection& 
     mappings_.object({session.seat().client, objection.mapping}, objection.reason);
 }
 
+void SessionTable::on_health(Session& session, const wire::HealthReport& report) {
+    mappings_.note_health(session.seat(), report);
+}
+
 void SessionTable::mappings_changed(const SeatKey& seat) {
     const auto found = seats_.find(seat);
     if (found == seats_.end()) return;
@@ -190,10 +194,12 @@ void SessionTable::ended(Session& session, const Error& reason) {
                                  {"reason", reason.message}});
     if (!in_seat) return;
     const bool may_return = clients_.may_stay(session.seat().client, std::chrono::system_clock::now());
-    if (session.leaving() || shutting_down_ || !may_return)
+    if (session.leaving() || shutting_down_ || !may_return) {
         drop_seat(found);
-    else
-        mappings_.set_presence(session.seat(), Presence::away);
+        return;
+    }
+    mappings_.set_presence(session.seat(), Presence::away);
+    move_elsewhere(found->second);
 }
 
 SessionTable::Seats::iterator SessionTable::drop_seat(Seats::iterator at) {

@@ -70,6 +70,7 @@ class SessionTable final : public SessionEvents, public PairingEvents {
     void on_declare(Session& session, const wire::Declare& declare) override;
     void on_objection(Session& session, const wire::MappingObjection& objection) override;
     void on_dial_failed(Session& session, const wire::DialFailed& failed) override;
+    void on_health(Session& session, const wire::HealthReport& report) override;
 
     // PairingEvents
     void on_notice(const PoolNotice& notice) override;
@@ -107,6 +108,9 @@ class SessionTable final : public SessionEvents, public PairingEvents {
     void flush_soon(const SeatKey& key);
     void flush();
     void flush(const SeatKey& key, Seat& seat);
+    // Its client is away: those in groups go to members that are up.
+    void move_elsewhere(Seat& seat);
+    // Unless another member of a group may serve it.
     void refuse(Waiting waiting, const std::string& reason);
     void drop_broken(Seat& seat);
     void sweep(const SeatKey& key, Seat& seat, TimePoint now);

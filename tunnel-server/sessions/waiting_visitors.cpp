@@ -52,6 +52,8 @@ void SessionTable::on_waiting(WaitingVisitor visitor) {
     const auto found = mappings_.get(route.mapping) != nullptr ? seats_.find(route.seat) : seats_.end();
     if (found == seats_.end()) return refuse(std::move(waiting), "the client is not connected");
     auto& seat = found->second;
+    if (seat.session == nullptr && move_to_member_that_is_up(waiting.visitor))
+        return on_waiting(std::move(waiting.visitor));
     if (!new_here) {
         seat.waiting.push_front(std::move(waiting));
     } else {
@@ -125,8 +127,27 @@ void SessionTable::on_dial_failed(Session& session, const wire::DialFailed& fail
            fmt::format("the client could not open a data connection: {}", failed.reason));
 }
 
+void SessionTable::move_elsewhere(Seat& seat) {
+    for (auto& waiting : std::exchange(seat.waiting, {})) {
+        if (move_to_member_that_is_up(waiting.visitor))
+            on_waiting(std::move(waiting.visitor));
+        else
+            seat.waiting.push_back(std::move(waiting));
+    }
+}
+
 void SessionTable::refuse(Waiting waiting, const std::string& reason) {
-    const auto& route = *waiting.visitor.route;
+    const auto left = waiting.visitor.route;
+    if (!shutting_down_ && next_member(waiting.visitor, Failed::client, reason)) {
+        mappings_.note_error(left->mapping, reason);
+        log_.info("visitor moved", {{"mapping", left->mapping.name},
+                                    {"client", left->mapping.client},
+                                    {"visitor", to_text(waiting.visitor.visitor)},
+                                    {"service", left->service},
+                                    {"reason", reason}});
+        return on_waiting(std::move(waiting.visitor));
+    }
+    const auto& route = *left;
     log_.warn("visitor refused", {{"mapping", route.mapping.name},
                                   {"client", route.mapping.client},
                                   {"visitor", to_text(waiting.visitor.visitor)},

@@ -66,10 +66,21 @@ CREATE TABLE traffic (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
+// Members of groups, of mappings of either source.
+constexpr std::string_view drained_members = R"sql(
+CREATE TABLE drained_members (
+    client  TEXT NOT NULL REFERENCES clients (name) ON DELETE CASCADE,
+    mapping TEXT NOT NULL,
+    service TEXT NOT NULL,
+    PRIMARY KEY (client, mapping, service)
+) STRICT, WITHOUT ROWID;
+)sql";
+
 }  // namespace
 
 std::span<const std::string_view> store_migrations() {
-    static constexpr std::array<std::string_view, 3> steps{first_layout, whole_specs, client_settings};
+    static constexpr std::array<std::string_view, 4> steps{first_layout, whole_specs, client_settings,
+                                                           drained_members};
     return steps;
 }
 

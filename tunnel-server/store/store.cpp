@@ -172,6 +172,15 @@ Status read_pauses(Database& database, StoreSnapshot& snapshot) {
                         });
 }
 
+Status read_drained(Database& database, StoreSnapshot& snapshot) {
+    return for_each_row(
+        database, "SELECT client, mapping, service FROM drained_members ORDER BY client, mapping, service",
+        [&](const Statement& row) -> Status {
+            snapshot.drained.push_back({row.text(0), row.text(1), row.text(2)});
+            return {};
+        });
+}
+
 Status read_assigned_ports(Database& database, StoreSnapshot& snapshot) {
     return for_each_row(
         database, "SELECT client, mapping, port FROM assigned_ports ORDER BY client, mapping",
@@ -244,8 +253,8 @@ Result<Store> Store::open(const std::filesystem::path& path) {
 
 Result<StoreSnapshot> Store::load_all() {
     StoreSnapshot snapshot;
-    for (const auto read :
-         {read_clients, read_settings, read_traffic, read_mappings, read_pauses, read_assigned_ports}) {
+    for (const auto read : {read_clients, read_settings, read_traffic, read_mappings, read_pauses,
+                            read_drained, read_assigned_ports}) {
         if (auto done = read(impl_->database, snapshot); !done) return pass(std::move(done.error()));
     }
     return snapshot;
@@ -370,6 +379,7 @@ Status Store::remove_mapping(std::string_view client, std::string_view name) {
     if (*removed == 0)
         return fail(Errc::not_found, "client \"{}\" has no mapping \"{}\" that the admin made", client, name);
     for (const auto* sql : {"DELETE FROM pauses WHERE client = ? AND mapping = ?",
+                            "DELETE FROM drained_members WHERE client = ? AND mapping = ?",
                             "DELETE FROM assigned_ports WHERE client = ? AND mapping = ?"}) {
         if (auto done = impl_->change(sql, both); !done) return pass(std::move(done.error()));
     }
@@ -383,6 +393,19 @@ Status Store::set_paused(std::string_view client, std::string_view mapping, bool
                : "DELETE FROM pauses WHERE client = ? AND mapping = ?",
         [&](Statement& statement) { statement.bind(1, client).bind(2, mapping); });
     if (!done && done.error().code == Errc::not_found) return pass(no_client(client));
+    if (!done) return pass(std::move(done.error()));
+    return {};
+}
+
+Status Store::set_drained(const DrainedMember& member, bool drained) {
+    auto done = impl_->change_durably(
+        drained
+            ? "INSERT INTO drained_members (client, mapping, service) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+            : "DELETE FROM drained_members WHERE client = ? AND mapping = ? AND service = ?",
+        [&](Statement& statement) {
+            statement.bind(1, member.client).bind(2, member.mapping).bind(3, member.service);
+        });
+    if (!done && done.error().code == Errc::not_found) return pass(no_client(member.client));
     if (!done) return pass(std::move(done.error()));
     return {};
 }

@@ -61,6 +61,14 @@ struct PausedMapping {
     bool operator==(const PausedMapping&) const = default;
 };
 
+// A service of a mapping of either source that is to take no new visitors.
+struct DrainedMember {
+    std::string client;
+    std::string mapping;
+    std::string service;
+    bool operator==(const DrainedMember&) const = default;
+};
+
 // The port that the server chose for a `tcp = 0` mapping of either source.
 struct AssignedPort {
     std::string client;
@@ -75,6 +83,7 @@ struct StoreSnapshot {
     std::vector<StoredMapping> mappings;
     std::vector<PausedMapping> paused;
     std::vector<AssignedPort> assigned_ports;
+    std::vector<DrainedMember> drained;
 };
 
 class Store {
@@ -93,7 +102,7 @@ class Store {
 
     // exists: a client of that name is there already.
     Status add_client(const StoredClient& client);
-    // Removes its mappings, pauses and assigned ports as well. not_found.
+    // Removes its mappings, pauses, drained members and assigned ports as well. not_found.
     Status remove_client(std::string_view name);
     // What it is allowed, and until when. not_found.
     Status set_client(std::string_view name, const ClientSettings& settings,
@@ -105,12 +114,15 @@ class Store {
 
     // not_found: no such client. exists: the client has an admin mapping of that name already.
     Status add_mapping(const StoredMapping& mapping);
-    // Forgets its pause and its assigned port as well. not_found.
+    // Forgets its pause, its drained members and its assigned port as well. not_found.
     Status remove_mapping(std::string_view client, std::string_view name);
 
     // Pausing what is paused and resuming what is not both succeed. not_found: pausing
     // with no such client.
     Status set_paused(std::string_view client, std::string_view mapping, bool paused);
+
+    // Likewise for a member of a mapping.
+    Status set_drained(const DrainedMember& member, bool drained);
 
     // Replaces the port remembered before. not_found: no such client.
     Status set_assigned_port(std::string_view client, std::string_view mapping, Port port);

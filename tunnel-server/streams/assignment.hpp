@@ -49,7 +49,28 @@ struct WaitingVisitor {
     int moves = 0;  // data connections that broke before the client had answered
     bool was_waiting = false;
     std::shared_ptr<CarrierRequest> carrier{};  // instead of a visitor
+    bool refused = false;                       // by the service, or by the client for it
+    Balancer::Members tried{};                  // members of its group that could not serve it
 };
+
+// A route whose gates have let a visitor in, and its place there.
+struct Admitted {
+    std::shared_ptr<const Route> route;
+    VisitorPlace place;
+};
+// For a visitor who has just come by this route, or by that of any member of a group: there, the member whose
+// turn it is of the mappings whose gates let it in.
+tl::expected<Admitted, Refusal> admit(const std::shared_ptr<const Route>& route, Visitor& visitor);
+
+// What could not serve a visitor of a group: a member alone, or its client with all members that it has.
+enum class Failed { member, client };
+// Notes the failure, and sends the visitor to another member of its group that it has not tried yet. False
+// when there is none, or no group.
+bool next_member(WaitingVisitor& visitor, Failed what, const std::string& reason);
+// Whether next_member() would find one now.
+bool has_next_member(const WaitingVisitor& visitor);
+// Sends a visitor whose client went away to a member of its group that is up. False when there is none.
+bool move_to_member_that_is_up(WaitingVisitor& visitor);
 
 // Closes with a reset, so that the visitor knows at once that nobody serves it.
 inline void refuse_visitor(Visitor visitor) {

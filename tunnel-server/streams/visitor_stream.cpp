@@ -72,6 +72,10 @@ Result<Heads> make_heads(net::Worker& worker, const ReadyConnection& data, const
     return heads;
 }
 
+bool may_move(const WaitingVisitor& visitor) {
+    return visitor.moves < most_moves || has_next_member(visitor);
+}
+
 // A record of an empty one, which is what no code and no reason make.
 std::size_t smallest_answer(Cipher cipher) {
     return wire::encode(wire::StreamAnswer{}).size() + tls::record_overhead_of(cipher);
@@ -81,8 +85,13 @@ std::size_t smallest_answer(Cipher cipher) {
 // for splice(2).
 class AnswerReader final : public net::RelayPrologue {
   public:
-    AnswerReader(Relay& relay, const asio::any_io_executor& executor, bool may_move, Cipher cipher)
-        : relay_(relay), may_move_(may_move), record_(smallest_answer(cipher)) {
+    // `visitor` is kept up to date for whoever hears of the relay's end.
+    AnswerReader(Relay& relay, const asio::any_io_executor& executor, std::shared_ptr<WaitingVisitor> visitor,
+                 Cipher cipher)
+        : relay_(relay),
+          visitor_(std::move(visitor)),
+          may_move_(server::may_move(*visitor_)),
+          record_(smallest_answer(cipher)) {
         if (may_move_)
             deadline_.emplace(executor, acknowledge_limit(), [this, executor] { judge_silence(executor); });
         else
@@ -126,8 +135,15 @@ class AnswerReader final : public net::RelayPrologue {
         if (!opened) return refuse(RelayEnd::tampered, opened.error().message);
         auto answer = wire::decode_stream_answer(BytesView(plain).first(opened->size));
         if (!answer) return refuse(RelayEnd::tampered, answer.error().message);
-        if (answer->code == wire::StreamAnswer::Code::ready) return Step::done;
-        return refuse(RelayEnd::refused, std::move(answer->reason));
+        const auto& member = visitor_->route->member;
+        if (answer->code == wire::StreamAnswer::Code::ready) {
+            if (member) member->note_success();
+            return Step::done;
+        }
+        // As long as nothing was taken from the visitor, another member of the group may serve it.
+        visitor_->refused = true;
+        const bool elsewhere = may_move_ && has_next_member(*visitor_);
+        return refuse(elsewhere ? RelayEnd::unanswered : RelayEnd::refused, std::move(answer->reason));
     }
 
     Millis acknowledge_limit() const {
@@ -147,6 +163,7 @@ class AnswerReader final : public net::RelayPrologue {
     }
 
     Relay& relay_;
+    std::shared_ptr<WaitingVisitor> visitor_;
     bool may_move_;
     std::optional<net::Deadline> deadline_;
     Bytes record_;
@@ -154,9 +171,10 @@ class AnswerReader final : public net::RelayPrologue {
     net::RelayRefusal refusal_{};
 };
 
-void count_and_log(const Log& log, MappingCounters& counters, const net::RelayLabel& label,
+void count_and_log(const Log& log, const Route& route, const net::RelayLabel& label,
                    const net::RelayResult& result) {
-    counters.visitors -= 1;
+    auto& counters = *route.counters;
+    route.went();
     counters.bytes_in += result.from_outer;
     counters.bytes_out += result.to_outer;
     if (result.end == RelayEnd::refused) counters.refused_total += 1;
@@ -171,29 +189,43 @@ void count_and_log(const Log& log, MappingCounters& counters, const net::RelayLa
                                 {"detail", result.detail}});
 }
 
-// The data connection was of no use; the visitor has noticed nothing.
-void move_on(const net::Worker& worker, const StreamHooks& hooks, WaitingVisitor visitor,
+// The data connection was of no use, or the service refused; the visitor has noticed nothing. False when
+// there is nowhere to go.
+bool move_on(const net::Worker& worker, const StreamHooks& hooks, WaitingVisitor& visitor,
              const std::string& reason) {
-    visitor.route->counters->visitors -= 1;
-    ++visitor.moves;
-    worker.log().info("visitor moved", {{"mapping", visitor.route->mapping.name},
-                                        {"client", visitor.route->mapping.client},
+    const auto route = visitor.route;
+    const bool refused = std::exchange(visitor.refused, false);
+    if (!next_member(visitor, Failed::member, reason)) {
+        if (refused || visitor.moves >= most_moves) return false;
+        ++visitor.moves;
+    }
+    if (refused) hooks.on_failure(route->mapping, reason);
+    worker.log().info("visitor moved", {{"mapping", route->mapping.name},
+                                        {"client", route->mapping.client},
                                         {"visitor", to_text(visitor.visitor)},
+                                        {"service", route->service},
                                         {"reason", reason}});
+    route->went();
     hooks.on_unanswered(std::move(visitor));
+    return true;
 }
 
 // What the relay's end means for the mapping and the log.
 void ended(const net::Worker& worker, const StreamHooks& hooks, WaitingVisitor visitor,
            const net::RelayLabel& label, net::RelayResult result) {
-    if (result.end != RelayEnd::unanswered) {
-        count_and_log(worker.log(), *visitor.route->counters, label, result);
-        if (result.end == RelayEnd::refused || result.end == RelayEnd::no_answer)
-            hooks.on_failure(visitor.route->mapping, result.detail);
-        return;
+    const bool failed = result.end == RelayEnd::refused || result.end == RelayEnd::no_answer;
+    if (result.end == RelayEnd::unanswered) {
+        visitor.visitor.fd = std::move(result.outer);
+        if (move_on(worker, hooks, visitor, result.detail)) return;
+        result.end = RelayEnd::refused;
+        hooks.on_failure(visitor.route->mapping, result.detail);
+        count_and_log(worker.log(), *visitor.route, label, result);
+        return refuse_visitor(std::move(visitor.visitor));
     }
-    visitor.visitor.fd = std::move(result.outer);
-    move_on(worker, hooks, std::move(visitor), result.detail);
+    count_and_log(worker.log(), *visitor.route, label, result);
+    if (!failed) return;
+    hooks.on_failure(visitor.route->mapping, result.detail);
+    if (visitor.route->member) (void)visitor.route->member->note_failure(Clock::now(), result.detail);
 }
 
 }  // namespace
@@ -204,7 +236,7 @@ void serve_visitor(net::Worker& worker, Assignment assignment, const StreamHooks
     auto heads = make_heads(worker, assignment.data, open);
     if (!heads) {
         worker.events().remove(assignment.data.fd.get());
-        visitor.route->counters->visitors -= 1;
+        visitor.route->went();
         hooks.on_failure(visitor.route->mapping, heads.error().message);
         return refuse_visitor(std::move(visitor.visitor));
     }
@@ -220,13 +252,12 @@ void serve_visitor(net::Worker& worker, Assignment assignment, const StreamHooks
     relay.set_bandwidths(net::Limiter::mapping, route.bandwidths.in, route.bandwidths.out);
     relay.set_bandwidths(net::Limiter::client, route.client_bandwidths.in, route.client_bandwidths.out);
     worker.relays().limit(assignment.id, {options.times.idle_timeout, options.times.lifetime});
-    auto answer = std::make_unique<AnswerReader>(relay, worker.executor(), visitor.moves < most_moves,
-                                                 assignment.data.cipher);
+    const auto waiting = std::make_shared<WaitingVisitor>(std::move(visitor));
+    auto answer = std::make_unique<AnswerReader>(relay, worker.executor(), waiting, assignment.data.cipher);
     if (!open.encrypt) answer->head_opener = std::move(heads->records.opener);
     worker.relays().run(assignment.id, std::move(answer),
-                        [&worker, &hooks, visitor = std::make_shared<WaitingVisitor>(std::move(visitor))](
-                            const net::RelayLabel& label, net::RelayResult result) {
-                            ended(worker, hooks, std::move(*visitor), label, std::move(result));
+                        [&worker, &hooks, waiting](const net::RelayLabel& label, net::RelayResult result) {
+                            ended(worker, hooks, std::move(*waiting), label, std::move(result));
                         },
                         {heads->opening, true});
 }

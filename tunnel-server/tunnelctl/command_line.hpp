@@ -55,6 +55,7 @@ struct CommandLine {
     bool enable = false;
     bool disable = false;
     std::string mapping;
+    std::string member;
     std::string id;
 
     std::optional<Result<Action>> action;  // of the verb that was named; an error is wrong usage

@@ -1,4 +1,4 @@
-// mapping add | list | show | pause | resume | remove
+// mapping add | list | show | pause | resume | drain | undrain | remove
 
 #include "common/mapping/spec.hpp"
 #include "tunnel-server/tunnelctl/command_line.hpp"
@@ -45,7 +45,7 @@ Result<Action> list(const CommandLine&) {
     action.request.mutable_mapping_list();
     action.answer = AdminResponse::kMappings;
     action.show = [](const AdminResponse& answer, Output& output) {
-        show_list(output, mapping_columns(), answer.mappings().mappings(),
+        show_list(output, mapping_columns(answer.mappings()), answer.mappings().mappings(),
                   "There is no mapping yet: \"tunnelctl mapping add NAME --client CLIENT --tcp PORT --to "
                   "HOST:PORT\" makes one.");
     };
@@ -59,7 +59,10 @@ Result<Action> show(const CommandLine& line) {
     *action.request.mutable_mapping_show() = to_query(*mapping);
     action.answer = AdminResponse::kMapping;
     action.show = [](const AdminResponse& answer, Output& output) {
-        show_one(output, mapping_columns(), answer.mapping());
+        show_one(output, mapping_columns(answer.mapping()), answer.mapping());
+        const auto& members = answer.mapping().members();
+        if (output.form == Form::text && !members.empty())
+            output.result += "\n" + to_table(member_columns(), members, output.now);
     };
     return action;
 }
@@ -76,6 +79,31 @@ MakeAction change(proto::MappingQuery* (proto::AdminRequest::*field)(), std::str
             confirm(output, fmt::format("mapping {} {}", to_string(mapping), done),
                     {{"mapping", mapping.name},
                      {"client", mapping.client.empty() ? Json() : Json(mapping.client)},
+                     {"result", done}});
+        };
+        return action;
+    };
+}
+
+// Takes a mapping's name and one of its members.
+MakeAction change_member(proto::MemberQuery* (proto::AdminRequest::*field)(), std::string done) {
+    return [field, done](const CommandLine& line) -> Result<Action> {
+        auto mapping = parse_mapping_name(line.name, line.client);
+        if (!mapping) return pass(std::move(mapping.error()));
+        // Written in another way than the mapping has it, it is the same service.
+        const auto service = parse_service(line.member);
+        if (!service) return pass(service.error());
+        Action action;
+        auto& query = *(action.request.*field)();
+        *query.mutable_mapping() = to_query(*mapping);
+        query.set_member(to_string(*service));
+        action.answer = AdminResponse::kDone;
+        action.show = [mapping = *mapping, member = query.member(), done](const AdminResponse&,
+                                                                          Output& output) {
+            confirm(output, fmt::format("member {} of mapping {} {}", member, to_string(mapping), done),
+                    {{"mapping", mapping.name},
+                     {"client", mapping.client.empty() ? Json() : Json(mapping.client)},
+                     {"member", member},
                      {"result", done}});
         };
         return action;
@@ -109,6 +137,18 @@ void add_mapping_verbs(CLI::App& app, CommandLine& line) {
         add_verb(noun, line,
                  {"resume", "Open a paused mapping's public port again", "tunnelctl mapping resume home/ssh"},
                  change(&AdminRequest::mutable_mapping_resume, "resumed")));
+    const auto member = [&line](CLI::App* verb) {
+        verb->add_option("MEMBER", line.member, "One of its services, as \"mapping show\" lists them")
+            ->required();
+    };
+    member(name(add_verb(noun, line,
+                         {"drain", "Send no new visitors to a member of a mapping; those it has stay",
+                          "tunnelctl mapping drain home/web 127.0.0.1:8002"},
+                         change_member(&AdminRequest::mutable_mapping_drain, "drained"))));
+    member(name(add_verb(noun, line,
+                         {"undrain", "Send visitors to a drained member again",
+                          "tunnelctl mapping undrain home/web 127.0.0.1:8002"},
+                         change_member(&AdminRequest::mutable_mapping_undrain, "undrained"))));
     name(add_verb(noun, line,
                   {"remove", "Remove a mapping that was made with \"mapping add\"",
                    "tunnelctl mapping remove home/ssh"},

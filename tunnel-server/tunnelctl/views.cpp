@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
-#include "common/mapping/option_table.hpp"
+#include <algorithm>
+
+#include "common/mapping/group_option_table.hpp"
 
 namespace tunnel::ctl {
 
@@ -143,7 +145,61 @@ Column<proto::MappingInfo> refusals_column() {
     return {"REFUSED BY REASON", "refusals", Seen::in_details, Align::left, text, json};
 }
 
+// "2 of 3 up" in lists; each of them in JSON. Details have a table of their own.
+Column<proto::MappingInfo> members_column() {
+    const auto text = [](const proto::MappingInfo& row, WallTime) {
+        if (row.members().empty()) return std::string();
+        const auto up = std::count_if(row.members().begin(), row.members().end(),
+                                      [](const auto& member) { return member.state() == "up"; });
+        return fmt::format("{} of {} up", up, row.members_size());
+    };
+    const auto json = [](const proto::MappingInfo& row) {
+        return to_json_list(member_columns(), row.members());
+    };
+    return {"MEMBERS", "members", Seen::everywhere, Align::left, text, json};
+}
+
 }  // namespace
+
+Columns<proto::MemberInfo> member_columns() {
+    using Row = proto::MemberInfo;
+    return {
+        text_column("MEMBER", "member", &Row::service),
+        text_column("CLIENT", "client", &Row::client),
+        text_column("MAPPING", "mapping", &Row::mapping),
+        text_column("STATE", "state", &Row::state),
+        number_column("VISITORS", "visitors", &Row::visitors),
+        number_column("WEIGHT", "weight", &Row::weight),
+        flag_column("BACKUP", "backup", &Row::backup),
+        text_column("REASON", "reason", &Row::reason),
+    };
+}
+
+Columns<proto::MappingInfo> mapping_columns(const proto::MappingList& list) {
+    auto columns = mapping_columns();
+    const bool any = std::any_of(list.mappings().begin(), list.mappings().end(),
+                                 [](const auto& mapping) { return !mapping.members().empty(); });
+    for (auto& column : columns) {
+        if (column.key == "members" && !any) column.seen = Seen::in_json;
+    }
+    return columns;
+}
+
+Columns<proto::MappingInfo> mapping_columns(const proto::MappingInfo& mapping) {
+    auto columns = mapping_columns();
+    const auto is_given = [&](const std::string& name) {
+        return std::any_of(mapping.spec().options().begin(), mapping.spec().options().end(),
+                           [&](const auto& given) { return given.name() == name; });
+    };
+    for (auto& column : columns) {
+        const bool group =
+            std::any_of(group_option_table().begin(), group_option_table().end(),
+                        [&](const MappingOption& option) { return option.name == column.key; });
+        if (group ? !is_given(column.key) : column.key == "members" && mapping.members().empty())
+            column.seen = Seen::in_json;
+    }
+    return columns;
+}
 
 Columns<proto::ClientInfo> client_columns() {
     using Row = proto::ClientInfo;
@@ -179,6 +235,7 @@ Columns<proto::MappingInfo> mapping_columns() {
         text_column("STATE", "state", &Row::state),
         text_column("PUBLIC ADDRESS", "public_address", &Row::public_address),
         text_column("SERVICE", "service", &Row::service),
+        members_column(),
         flag_column("ENCRYPT", "encrypt", &Row::encrypt),
         options_column(),
         number_column("VISITORS", "visitors", &Row::visitors),

@@ -8,6 +8,11 @@ namespace tunnel::ctl {
 
 Columns<proto::ClientInfo> client_columns();
 Columns<proto::MappingInfo> mapping_columns();
+// For a list: how many members are up only where a mapping has members.
+Columns<proto::MappingInfo> mapping_columns(const proto::MappingList& list);
+// For the details of one: what is about groups only as far as it says something.
+Columns<proto::MappingInfo> mapping_columns(const proto::MappingInfo& mapping);
+Columns<proto::MemberInfo> member_columns();
 Columns<proto::SessionInfo> session_columns();
 Columns<proto::ConnectionInfo> connection_columns();
 Columns<proto::StatusInfo> status_columns();

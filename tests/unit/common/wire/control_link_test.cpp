@@ -92,7 +92,7 @@ bool allowed(End receiver, Phase phase, const ControlMessage& message) {
     };
     if (std::holds_alternative<Goodbye>(message)) return true;
     if (receiver == End::server) {
-        using Established = std::variant<Declare, MappingObjection, DialFailed, Ping, Pong>;
+        using Established = std::variant<Declare, MappingObjection, DialFailed, HealthReport, Ping, Pong>;
         if (phase == Phase::greeting) return std::holds_alternative<Login>(message);
         return phase == Phase::established && is_one_of(static_cast<Established*>(nullptr));
     }

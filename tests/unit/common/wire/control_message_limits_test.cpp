@@ -96,6 +96,22 @@ std::vector<FieldLimit> mapping_limits() {
         {"states.error_code", 512, [](M& m, std::size_t n) { state(m).set_error_code(text_of_size(n)); }},
         {"states.protocol", 512, [](M& m, std::size_t n) { state(m).set_protocol(text_of_size(n)); }},
         {"states.options", 512, [](M& m, std::size_t n) { state(m).set_options(text_of_size(n)); }},
+        {"states.services in all", 50'000,
+         [](M& m, std::size_t n) {
+             for (auto& one = state(m); n > 0; --n) one.add_services("x");
+         }},
+        {"states.checks and services in all", 50'000,
+         [](M& m, std::size_t n) {
+             auto& one = state(m);
+             one.add_services("x");
+             for (; n > 1; --n) one.add_checks()->set_name("x");
+         }},
+        {"states.service of a group", 300,
+         [](M& m, std::size_t n) { state(m).add_services(text_of_size(n)); }},
+        {"states.check's name", 512,
+         [](M& m, std::size_t n) { state(m).add_checks()->set_name(text_of_size(n)); }},
+        {"states.check's value", 1024,
+         [](M& m, std::size_t n) { state(m).add_checks()->set_value(text_of_size(n)); }},
         {"states.error", 2048, [](M& m, std::size_t n) { state(m).set_error(text_of_size(n)); }},
         {"objection.mapping", 512,
          [](M& m, std::size_t n) { m.mutable_objection()->set_mapping(text_of_size(n)); }},
@@ -111,6 +127,11 @@ std::vector<FieldLimit> other_limits() {
          [](M& m, std::size_t n) { m.mutable_dial()->set_count(static_cast<std::uint32_t>(n)); }},
         {"dial_failed.reason", 2048,
          [](M& m, std::size_t n) { m.mutable_dial_failed()->set_reason(text_of_size(n)); }},
+        {"health.mapping", 512,
+         [](M& m, std::size_t n) { m.mutable_health()->set_mapping(text_of_size(n)); }},
+        {"health.service", 300,
+         [](M& m, std::size_t n) { m.mutable_health()->set_service(text_of_size(n)); }},
+        {"health.reason", 2048, [](M& m, std::size_t n) { m.mutable_health()->set_reason(text_of_size(n)); }},
         {"goodbye.message", 2048,
          [](M& m, std::size_t n) { m.mutable_goodbye()->set_message(text_of_size(n)); }},
     };

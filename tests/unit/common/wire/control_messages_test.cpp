@@ -33,7 +33,8 @@ TEST(ControlMessages, EmptyMessagesKeepTheirKind) {
                                             DialFailed{},
                                             Ping{},
                                             Pong{},
-                                            Goodbye{}};
+                                            Goodbye{},
+                                            HealthReport{"", "", false, ""}};
     ASSERT_EQ(empty.size(), kinds);
     for (const auto& sent : empty) {
         const auto received = decode(encode(sent));

@@ -17,12 +17,18 @@ MappingSpec random_spec(SeededRandom& random) {
 }
 
 MappingState random_state(SeededRandom& random) {
-    return {random.text(max_text),     random.coin() ? MappingSource::admin : MappingSource::client,
-            random.text(max_service),  random_port(random),
-            random.text(max_text),     random.coin(),
-            random.text(max_text),     random.text(max_text),
-            random.text(max_sentence), random.text(max_text),
-            random.text(max_text)};
+    MappingState state{
+        random.text(max_text),     random.coin() ? MappingSource::admin : MappingSource::client,
+        random.text(max_service),  random_port(random),
+        random.text(max_text),     random.coin(),
+        random.text(max_text),     random.text(max_text),
+        random.text(max_sentence), random.text(max_text),
+        random.text(max_text)};
+    state.services.resize(random.below(3));
+    for (auto& service : state.services) service = random.text(max_service);
+    state.checks.resize(random.below(3));
+    for (auto& option : state.checks) option = {random.text(max_text), random.text(max_option_value)};
+    return state;
 }
 
 Cipher random_cipher(SeededRandom& random) {
@@ -82,8 +88,11 @@ ControlMessage random_message(std::size_t kind, SeededRandom& random) {
             return Ping{random.number()};
         case 8:
             return Pong{random.number()};
-        default:
+        case 9:
             return Goodbye{static_cast<Goodbye::Code>(random.below(10)), random.text(max_sentence)};
+        default:
+            return HealthReport{random.text(max_text), random.text(max_service), random.below(2) == 0,
+                                random.text(max_sentence)};
     }
 }
 
@@ -106,6 +115,7 @@ std::vector<ControlMessage> one_of_each() {
         Ping{1},
         Pong{1},
         Goodbye{Goodbye::Code::restarting, "back soon"},
+        HealthReport{"web", "127.0.0.1:8002", false, "connection refused"},
     };
 }
 

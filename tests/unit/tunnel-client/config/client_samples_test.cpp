@@ -53,11 +53,14 @@ TEST(Keys, AreTheOnesOfTheDocumentation) {
         testing::ElementsAre(
             "allow", "ca_file", "cipher", "dial_timeout", "drain", "heartbeat.interval", "heartbeat.timeout",
             "kernel_tls", "link", "log.format", "log.level", "mapping.accept_proxy_from", "mapping.allow",
-            "mapping.bandwidth_burst", "mapping.bandwidth_in", "mapping.bandwidth_out", "mapping.deny",
-            "mapping.encrypt", "mapping.flow_timeout", "mapping.idle_timeout", "mapping.keepalive",
-            "mapping.lifetime", "mapping.max_visitors", "mapping.name", "mapping.proxy_protocol",
-            "mapping.tcp", "mapping.to", "mapping.transport", "mapping.udp", "mapping.unix",
-            "mapping.visitors_per_second", "mapping.visitors_per_second_per_address", "workers"));
+            "mapping.backup", "mapping.balance", "mapping.bandwidth_burst", "mapping.bandwidth_in",
+            "mapping.bandwidth_out", "mapping.check", "mapping.check_fall", "mapping.check_interval",
+            "mapping.check_path", "mapping.check_rise", "mapping.check_status", "mapping.check_timeout",
+            "mapping.deny", "mapping.encrypt", "mapping.flow_timeout", "mapping.group",
+            "mapping.idle_timeout", "mapping.keepalive", "mapping.lifetime", "mapping.max_visitors",
+            "mapping.member", "mapping.name", "mapping.proxy_protocol", "mapping.tcp", "mapping.to",
+            "mapping.transport", "mapping.udp", "mapping.unix", "mapping.visitors_per_second",
+            "mapping.visitors_per_second_per_address", "mapping.weight", "workers"));
 }
 
 }  // namespace

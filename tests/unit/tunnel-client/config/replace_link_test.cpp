@@ -98,7 +98,7 @@ TEST(ClientTemplate, ItsCommentsAreGoodTomlWithEveryKey) {
     const auto bare = without_comment_marks(std::string(text_of(text.reveal())));
     const auto config = parse_client_config(bare, "c.toml");
     ASSERT_TRUE(config) << config::to_error(config.error()).message;
-    EXPECT_EQ(config->mappings.size(), 5U);
+    EXPECT_EQ(config->mappings.size(), 6U);
     EXPECT_EQ(config->drain, ClientConfig{}.drain);
     EXPECT_EQ(config->dial_timeout, ClientConfig{}.dial_timeout);
     EXPECT_EQ(config->heartbeat, ClientConfig{}.heartbeat);

@@ -34,6 +34,18 @@ TEST(ServiceRules, TheOwnMappingBeatsWhatTheServerSays) {
     EXPECT_TRUE(rules.service_for("ssh", "no address at all"));
 }
 
+TEST(ServiceRules, TheServerNamesOneOfTheOwnMappingsServices) {
+    const ServiceRules rules(config_of(
+        "[]", mapping("web", "127.0.0.1:81") + "member = [\"127.0.0.1:82,backup\", \"unix:/run/a\"]\n"));
+    EXPECT_EQ(rules.service_for("web", "127.0.0.1:82")->address.port, 82);
+    EXPECT_EQ(rules.service_for("web", "127.0.0.1:81")->address.port, 81);
+    EXPECT_EQ(rules.service_for("web", "unix:/run/a")->path, "/run/a");
+    EXPECT_EQ(rules.service_for("web", "127.0.0.1:83")->address.port, 81) << "not one of its own";
+    // What the owner exposes anyway, the admin may name as well.
+    EXPECT_TRUE(may_dial(rules, "admins", "127.0.0.1:82", "127.0.0.1"));
+    EXPECT_FALSE(may_dial(rules, "admins", "127.0.0.1:83", "127.0.0.1"));
+}
+
 TEST(ServiceRules, TheOwnMappingIsAllowedWhateverItsNameResolvesTo) {
     const ServiceRules rules(config_of("[]", mapping("nas", "nas.lan:445")));
     EXPECT_TRUE(may_dial(rules, "nas", "", "192.168.1.10"));

@@ -25,20 +25,15 @@ std::string refusal(const std::vector<SettingText>& changes) {
     return ok ? "" : ok.error().message;
 }
 
-const std::vector<SettingText> everything{{"ports", {"2222", "6000-6010"}},
-                                          {"names", {"web", "game-*"}},
-                                          {"kinds", {"tcp", "udp"}},
-                                          {"max_mappings", {"5"}},
-                                          {"monthly_traffic", {"500GB"}},
-                                          {"disabled", {"true"}},
-                                          {"allow", {"10.0.0.0/8", "list:office"}},
-                                          {"deny", {"10.1.0.0/16"}},
-                                          {"max_visitors", {"100"}},
-                                          {"visitors_per_second", {"50"}},
-                                          {"visitors_per_second_per_address", {"5"}},
-                                          {"bandwidth_in", {"20Mbit"}},
-                                          {"bandwidth_out", {"100Mbit"}},
-                                          {"bandwidth_burst", {"1MiB"}}};
+const std::vector<SettingText> everything{
+    {"ports", {"2222", "6000-6010"}}, {"names", {"web", "game-*"}},
+    {"kinds", {"tcp", "udp"}},        {"groups", {"site", "web-*"}},
+    {"max_mappings", {"5"}},          {"monthly_traffic", {"500GB"}},
+    {"disabled", {"true"}},           {"allow", {"10.0.0.0/8", "list:office"}},
+    {"deny", {"10.1.0.0/16"}},        {"max_visitors", {"100"}},
+    {"visitors_per_second", {"50"}},  {"visitors_per_second_per_address", {"5"}},
+    {"bandwidth_in", {"20Mbit"}},     {"bandwidth_out", {"100Mbit"}},
+    {"bandwidth_burst", {"1MiB"}}};
 
 TEST(ClientSettings, OfANewClientAllowEverything) {
     const ClientSettings settings;
@@ -46,6 +41,7 @@ TEST(ClientSettings, OfANewClientAllowEverything) {
     EXPECT_TRUE(settings.allows_port(80));
     EXPECT_TRUE(settings.allows_name("web"));
     EXPECT_TRUE(settings.allows_kind("udp"));
+    EXPECT_FALSE(settings.shares_group("site"));
     EXPECT_EQ(settings_summary(settings), "");
 }
 
@@ -77,11 +73,12 @@ TEST(ClientSettings, ABadChangeChangesNothingAndSaysWhichItIs) {
     EXPECT_THAT(refusal({{"max_mappings", {"1", "2"}}}), HasSubstr("max_mappings: was given 2 values"));
     EXPECT_THAT(refusal({{"kinds", {"http"}}}), HasSubstr("tcp, udp or unix"));
     EXPECT_THAT(refusal({{"names", {"*web"}}}), HasSubstr("game-*"));
+    EXPECT_THAT(refusal({{"groups", {"a b"}}}), HasSubstr("groups: \"a b\" is not a name of groups"));
     EXPECT_THAT(refusal({{"ports", {"0"}}}), HasSubstr("ports: "));
     EXPECT_THAT(refusal({{"disabled", {"yes"}}}), HasSubstr("neither true nor false"));
 }
 
-TEST(ClientSettings, PortsNamesAndKindsFence) {
+TEST(ClientSettings, PortsNamesKindsAndGroupsFence) {
     const auto settings = with(everything);
     EXPECT_TRUE(settings.allows_port(6010));
     EXPECT_FALSE(settings.allows_port(6011));
@@ -90,6 +87,9 @@ TEST(ClientSettings, PortsNamesAndKindsFence) {
     EXPECT_TRUE(settings.allows_name("game-7"));
     EXPECT_TRUE(settings.allows_kind("udp"));
     EXPECT_FALSE(settings.allows_kind("unix"));
+    EXPECT_TRUE(settings.shares_group("site"));
+    EXPECT_TRUE(settings.shares_group("web-7"));
+    EXPECT_FALSE(settings.shares_group("web"));
     EXPECT_TRUE(with({{"names", {"*"}}}).allows_name("anything"));
 }
 

@@ -171,6 +171,26 @@ TEST(Member, IsEjectedForAGrowingTimeThatEnds) {
     out_for(Seconds(1));
 }
 
+TEST(Member, VisitorsWhoMeetTheSameFailureAtOnceCountAsOne) {
+    Member member({"a"});
+    member.set_present(true);
+    EXPECT_TRUE(member.note_failure(now, "refused"));
+    for (int i = 0; i < 200; ++i) EXPECT_FALSE(member.note_failure(now + Millis(i), "refused"));
+    EXPECT_EQ(to_string(member.state(now + Seconds(1))), "up");
+}
+
+TEST(Member, KeepsWhatIsKnownOfItWhenItsOptionsChange) {
+    Member before({"a"});
+    before.set_present(true);
+    before.set_healthy(false, "no");
+    before.visitor_came();
+    const Member after({"a", 5}, before);
+    EXPECT_EQ(to_string(after.state(now)), "down");
+    EXPECT_EQ(after.options().weight, 5u);
+    before.visitor_went();
+    EXPECT_EQ(after.visitors(), 0u);
+}
+
 TEST(Member, AGoodCheckForgivesWhatVisitorsMet) {
     Member member({"a"});
     member.set_present(true);

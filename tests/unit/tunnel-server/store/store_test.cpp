@@ -208,6 +208,31 @@ TEST_F(StoreTest, PausingAndResumingCanBeRepeated) {
     EXPECT_THAT(store.load_all()->paused, IsEmpty());
 }
 
+TEST_F(StoreTest, DrainedMembersAreKeptUntilTheirMappingOrClientGoes) {
+    const DrainedMember web{"home", "web", "127.0.0.1:8002"};
+    const DrainedMember declared{"home", "declared", "unix:/run/a.sock"};
+    {
+        auto store = must_open();
+        ASSERT_TRUE(store.add_client(client_named("home")));
+        ASSERT_TRUE(store.add_mapping(mapping_of("home", "web")));
+        for (int i = 0; i < 2; ++i) {
+            ASSERT_TRUE(store.set_drained(web, true));
+            ASSERT_TRUE(store.set_drained(declared, true));
+        }
+        EXPECT_EQ(store.set_drained({"nobody", "web", "x"}, true).error().code, Errc::not_found);
+    }
+    auto store = must_open();
+    EXPECT_THAT(store.load_all()->drained, ElementsAre(declared, web));
+    ASSERT_TRUE(store.remove_mapping("home", "web"));
+    EXPECT_THAT(store.load_all()->drained, ElementsAre(declared));
+    ASSERT_TRUE(store.set_drained(declared, false));
+    ASSERT_TRUE(store.set_drained(declared, false));
+    EXPECT_THAT(store.load_all()->drained, IsEmpty());
+    ASSERT_TRUE(store.set_drained(declared, true));
+    ASSERT_TRUE(store.remove_client("home"));
+    EXPECT_THAT(store.load_all()->drained, IsEmpty());
+}
+
 TEST_F(StoreTest, AnAssignedPortIsReplacedAndForgotten) {
     auto store = must_open();
     ASSERT_TRUE(store.add_client(client_named("home")));

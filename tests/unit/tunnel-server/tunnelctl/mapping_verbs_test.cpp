@@ -50,6 +50,7 @@ const char* const listening_mapping_json = R"({
   "state": "listening",
   "public_address": "vps.example.com:2222",
   "service": "127.0.0.1:22",
+  "members": [],
   "encrypt": true,
   "visitors": 2,
   "visitors_total": 1234,
@@ -83,7 +84,19 @@ const char* const listening_mapping_json = R"({
   "bandwidth_out": null,
   "bandwidth_burst": null,
   "proxy_protocol": null,
-  "accept_proxy_from": []
+  "accept_proxy_from": [],
+  "member": [],
+  "weight": "1",
+  "backup": false,
+  "balance": "round_robin",
+  "group": null,
+  "check": "none",
+  "check_path": "/",
+  "check_status": "any",
+  "check_interval": "5s",
+  "check_timeout": "2s",
+  "check_rise": "2",
+  "check_fall": "3"
 }
 )";
 
@@ -213,6 +226,69 @@ TEST_F(TunnelctlTest, MappingPauseResumeAndRemoveConfirm) {
     EXPECT_EQ(request.mapping_remove().client(), "home");
     EXPECT_EQ(outcome.out,
               "{\n  \"mapping\": \"ssh\",\n  \"client\": \"home\",\n  \"result\": \"removed\"\n}\n");
+}
+
+proto::MappingInfo group_of_two() {
+    auto mapping = listening_mapping();
+    mapping.mutable_spec()->clear_options();
+    auto& option = *mapping.mutable_spec()->add_options();
+    option.set_name("member");
+    option.set_value("127.0.0.1:23,backup");
+    auto& first = *mapping.add_members();
+    first.set_client("home");
+    first.set_mapping("ssh");
+    first.set_service("127.0.0.1:22");
+    first.set_state("up");
+    first.set_visitors(2);
+    first.set_weight(1);
+    auto& second = *mapping.add_members();
+    second = first;
+    second.set_service("127.0.0.1:23");
+    second.set_state("down");
+    second.set_reason("GET / was answered with status 500");
+    second.set_visitors(0);
+    second.set_backup(true);
+    return mapping;
+}
+
+TEST_F(TunnelctlTest, MappingShowListsTheMembersOfAGroup) {
+    AdminResponse answer;
+    *answer.mutable_mapping() = group_of_two();
+    auto outcome = run_against(answer, {"mapping", "show", "ssh"});
+    EXPECT_THAT(outcome.out, HasSubstr("members: 1 of 2 up\n"));
+    EXPECT_THAT(outcome.out, HasSubstr("member: 127.0.0.1:23,backup\n"));
+    EXPECT_THAT(outcome.out,
+                HasSubstr("\n\nMEMBER        CLIENT  MAPPING  STATE  VISITORS  WEIGHT  BACKUP  REASON\n"
+                          "127.0.0.1:22  home    ssh      up            2       1  no      -\n"
+                          "127.0.0.1:23  home    ssh      down          0       1  yes     GET / was "
+                          "answered with status 500\n"));
+    outcome = run_against(answer, {"mapping", "show", "ssh", "--json"});
+    EXPECT_THAT(outcome.out, HasSubstr("\"member\": \"127.0.0.1:23\",\n      \"client\": \"home\""));
+    EXPECT_THAT(outcome.out, HasSubstr("\"reason\": \"GET / was answered with status 500\""));
+
+    AdminResponse list;
+    *list.mutable_mappings()->add_mappings() = group_of_two();
+    *list.mutable_mappings()->add_mappings() = listening_mapping();
+    outcome = run_against(list, {"mapping", "list"});
+    EXPECT_THAT(outcome.out, HasSubstr("MEMBERS"));
+    EXPECT_THAT(outcome.out, HasSubstr("127.0.0.1:22  1 of 2 up"));
+}
+
+TEST_F(TunnelctlTest, MappingDrainAndUndrainNameAMember) {
+    AdminResponse answer;
+    answer.mutable_done();
+    auto outcome = run_against(answer, {"mapping", "drain", "home/web", "8002"});
+    ASSERT_EQ(request.request_case(), AdminRequest::kMappingDrain);
+    EXPECT_EQ(request.mapping_drain().mapping().client(), "home");
+    EXPECT_EQ(request.mapping_drain().mapping().name(), "web");
+    EXPECT_EQ(request.mapping_drain().member(), "127.0.0.1:8002");
+    EXPECT_EQ(outcome.out, "member 127.0.0.1:8002 of mapping home/web drained\n");
+    outcome = run_against(answer, {"mapping", "undrain", "web", "unix:/run/web.sock", "--json"});
+    ASSERT_EQ(request.request_case(), AdminRequest::kMappingUndrain);
+    EXPECT_EQ(request.mapping_undrain().member(), "unix:/run/web.sock");
+    EXPECT_THAT(outcome.out, HasSubstr("\"result\": \"undrained\""));
+    EXPECT_EQ(run_against(answer, {"mapping", "drain", "web", "no service"}).code, 2);
+    EXPECT_EQ(run_against(answer, {"mapping", "drain", "web"}).code, 2);
 }
 
 }  // namespace

@@ -1,0 +1,103 @@
+#include <gtest/gtest.h>
+
+#include "tunnel-server/mappings/mapping.hpp"
+#include "tunnel-server/streams/assignment.hpp"
+
+namespace tunnel::server {
+namespace {
+
+std::shared_ptr<const Route> route_of(const std::string& client, const std::string& service,
+                                      const std::shared_ptr<RouteCell>& cell) {
+    auto member = std::make_shared<Member>(MemberOptions{client + "/" + service});
+    member->set_present(true);
+    return std::make_shared<const Route>(Route{{client, "web"},
+                                               {client, ""},
+                                               {},
+                                               service,
+                                               std::make_shared<MappingCounters>(),
+                                               std::move(member),
+                                               cell});
+}
+
+struct Group {
+    Group() { cell->set({a, b, other}, Balance::round_robin); }
+    std::shared_ptr<RouteCell> cell = std::make_shared<RouteCell>();
+    std::shared_ptr<const Route> a = route_of("home", "a", cell);
+    std::shared_ptr<const Route> b = route_of("home", "b", cell);
+    std::shared_ptr<const Route> other = route_of("office", "c", cell);
+};
+
+WaitingVisitor visitor_of(std::shared_ptr<const Route> route) {
+    WaitingVisitor visitor;
+    visitor.route = std::move(route);
+    return visitor;
+}
+
+TEST(RouteSet, AMappingWithOneServiceIsAlwaysPicked) {
+    RouteCell cell;
+    const auto counters = std::make_shared<MappingCounters>();
+    cell.set({std::make_shared<const Route>(Route{{"home", "ssh"}, {"home", ""}, {}, "22", counters})},
+             Balance::round_robin);
+    const auto picked = cell.pick({});
+    ASSERT_TRUE(picked);
+    EXPECT_EQ(picked->service, "22");
+    auto visitor = visitor_of(picked);
+    EXPECT_FALSE(has_next_member(visitor));
+    EXPECT_FALSE(next_member(visitor, Failed::member, "refused"));
+    picked->came();
+    EXPECT_EQ(counters->visitors, 1u);
+    picked->went();
+    EXPECT_EQ(counters->visitors, 0u);
+}
+
+TEST(RouteSet, AVisitorTriesEveryMemberOnce) {
+    const Group group;
+    auto visitor = visitor_of(group.a);
+    visitor.moves = 2;
+    ASSERT_TRUE(has_next_member(visitor));
+    ASSERT_TRUE(next_member(visitor, Failed::member, "refused"));
+    EXPECT_EQ(visitor.moves, 0);
+    EXPECT_NE(visitor.route, group.a);
+    const auto second = visitor.route;
+    ASSERT_TRUE(next_member(visitor, Failed::member, "refused"));
+    EXPECT_NE(visitor.route, group.a);
+    EXPECT_NE(visitor.route, second);
+    EXPECT_FALSE(has_next_member(visitor));
+    const auto last = visitor.route;
+    EXPECT_FALSE(next_member(visitor, Failed::member, "refused"));
+    EXPECT_EQ(visitor.route, last);
+    for (const auto& route : {group.a, group.b, group.other})
+        EXPECT_EQ(route->member->state(Clock::now()), MemberState::ejected);
+}
+
+TEST(RouteSet, AClientThatFailsFailsWithAllItsMembers) {
+    const Group group;
+    auto visitor = visitor_of(group.a);
+    ASSERT_TRUE(next_member(visitor, Failed::client, "no data connection"));
+    EXPECT_EQ(visitor.route, group.other);
+    EXPECT_EQ(group.b->member->state(Clock::now()), MemberState::ejected);
+    EXPECT_EQ(group.other->member->state(Clock::now()), MemberState::up);
+    EXPECT_FALSE(has_next_member(visitor));
+}
+
+TEST(RouteSet, WhoWaitsForAClientThatIsAwayMovesOnlyToWhatIsUp) {
+    const Group group;
+    auto visitor = visitor_of(group.a);
+    group.a->member->set_present(false);
+    group.b->member->set_present(false);
+    (void)group.other->member->note_failure(Clock::now(), "refused");
+    EXPECT_FALSE(move_to_member_that_is_up(visitor));
+    EXPECT_EQ(visitor.route, group.a);
+    group.other->member->note_success();
+    EXPECT_TRUE(move_to_member_that_is_up(visitor));
+    EXPECT_EQ(visitor.route, group.other);
+}
+
+TEST(RouteSet, WhenAllDrainNobodyIsPicked) {
+    const Group group;
+    for (const auto& route : {group.a, group.b, group.other}) route->member->set_draining(true);
+    EXPECT_FALSE(group.cell->pick({}));
+}
+
+}  // namespace
+}  // namespace tunnel::server
