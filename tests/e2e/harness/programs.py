@@ -52,13 +52,13 @@ Subsystem sftp internal-sftp
 """
 
 
-def run_nginx(case, servers: str):
-    """nginx with these server blocks, once it runs."""
-    nginx, folder = tool("nginx"), case.make_folder("nginx")
-    config = case.write("nginx/nginx.conf", NGINX.format(folder=folder, servers=servers,
-                                                         user="user root;" if is_root() else ""))
-    process = case.start([nginx, "-p", folder, "-c", config])
-    wait_until(lambda: os.path.exists(f"{folder}/nginx.pid") or not process.alive(), what="nginx runs")
+def run_nginx(case, servers: str, name: str = "nginx"):
+    """nginx with these server blocks, once it runs; its folder in that of the test is called `name`."""
+    nginx, folder = tool("nginx"), case.make_folder(name)
+    config = case.write(f"{name}/nginx.conf", NGINX.format(folder=folder, servers=servers,
+                                                           user="user root;" if is_root() else ""))
+    process = case.start([nginx, "-p", folder, "-c", config], name=name)
+    wait_until(lambda: os.path.exists(f"{folder}/nginx.pid") or not process.alive(), what=f"{name} runs")
     assert process.alive(), process.report()
     return process
 
