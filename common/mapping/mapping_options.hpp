@@ -10,8 +10,8 @@
 #include "common/core/visitor_limits.hpp"
 #include "common/mapping/datagram_transport.hpp"
 #include "common/mapping/endpoint.hpp"
-#include "common/wire/proxy_protocol.hpp"
 #include "common/mapping/group_options.hpp"
+#include "common/wire/proxy_protocol.hpp"
 
 namespace tunnel {
 

@@ -51,6 +51,13 @@ class Groups : public TunnelTest {
     bool becomes(const std::string& mapping, const std::string& service, const std::string& state) {
         return eventually([&] { return member(mapping, service).state() == state; });
     }
+    std::uint64_t refusals(const std::string& mapping, const std::string& reason) {
+        const auto shown = mapping_show(mapping);
+        for (const auto& refusal : shown.refusals()) {
+            if (refusal.reason() == reason) return refusal.count();
+        }
+        return 0;
+    }
     void drain(const std::string& mapping, const std::string& service, bool drained) {
         proto::AdminRequest request;
         auto& query = drained ? *request.mutable_mapping_drain() : *request.mutable_mapping_undrain();
@@ -58,8 +65,23 @@ class Groups : public TunnelTest {
         query.set_member(service);
         EXPECT_FALSE(server->ask(request).has_error());
     }
+    void set_groups(const std::string& client, const std::vector<std::string>& groups) {
+        proto::AdminRequest request;
+        request.mutable_client_set()->set_name(client);
+        auto& setting = *request.mutable_client_set()->add_settings();
+        setting.set_name("groups");
+        for (const auto& group : groups) setting.add_values(group);
+        const auto answer = server->ask(request);
+        EXPECT_FALSE(answer.has_error()) << answer.error().message();
+    }
+    int member_count(const std::string& client) {
+        proto::AdminRequest request;
+        request.mutable_mapping_show()->set_name("web");
+        request.mutable_mapping_show()->set_client(client);
+        return server->ask(request).mapping().members_size();
+    }
     void add_to_group(const std::string& name, const std::string& client, const std::string& service,
-                      Port port, const std::string& group) {
+                      Port port, const std::string& group, const Words& words = {}) {
         proto::AdminRequest request;
         auto& add = *request.mutable_mapping_add();
         add.set_client(client);
@@ -67,9 +89,13 @@ class Groups : public TunnelTest {
         add.mutable_spec()->set_tcp(port);
         add.mutable_spec()->set_service(service);
         add.mutable_spec()->set_encrypt(true);
-        auto& option = *add.mutable_spec()->add_options();
-        option.set_name("group");
-        option.set_value(group);
+        auto all = words;
+        all.emplace_back("group", group);
+        for (const auto& [word, value] : all) {
+            auto& option = *add.mutable_spec()->add_options();
+            option.set_name(word);
+            option.set_value(value);
+        }
         const auto answer = server->ask(request);
         EXPECT_FALSE(answer.has_error()) << answer.error().message();
     }
@@ -196,7 +222,7 @@ TEST_F(Groups, ADrainedMemberKeepsItsVisitorsAndGetsNoNewOnes) {
     drain("web", second.address(), true);
     EXPECT_EQ(served(port, 2), (std::map<std::string, int>{{"", 2}}));
     EXPECT_EQ(mapping_show("web").refused_total(), 2u);
-    EXPECT_TRUE(logs.has({"server", "visitor refused", "every member is drained"}));
+    EXPECT_EQ(refusals("web", "drained"), 2u);
 
     drain("web", first.address(), false);
     EXPECT_EQ(served(port, 6), (std::map<std::string, int>{{"first", 6}}));
@@ -265,6 +291,61 @@ TEST_F(Groups, AClientsOwnConfigSharesWithAnotherClientOnlyIfTheAdminSaysSo) {
     ASSERT_TRUE(eventually([&] { return other.state("web").state == "refused"; }));
     EXPECT_THAT(other.state("web").error, HasSubstr("tunnelctl client set office --groups site"));
     EXPECT_EQ(served_by(port), "mine");
+
+    set_groups("office", {"si*"});
+    ASSERT_TRUE(eventually([&] { return other.state("web").error.find("set home") != std::string::npos; }));
+    set_groups("home", {"site"});
+    ASSERT_TRUE(eventually([&] { return other.state("web").state == "listening"; }));
+    EXPECT_EQ(member_count("office"), 2);
+    EXPECT_EQ(served(port, 4), (std::map<std::string, int>{{"mine", 4}}));
+
+    set_groups("office", {});
+    ASSERT_TRUE(eventually([&] { return other.state("web").state == "refused"; }));
+    EXPECT_EQ(member_count("home"), 1);
+    EXPECT_EQ(served(port, 4), (std::map<std::string, int>{{"mine", 4}}));
+}
+
+TEST_F(Groups, WhomOneMappingTurnsAwayAnotherServes) {
+    const Service first(named("first"));
+    const Service second(named("second"));
+    start_server();
+    (void)link_of("home");
+    (void)link_of("office");
+    const auto port = free_row(1).first;
+    add_to_group("web", "home", first.address(), port, "site", {{"deny", "127.0.0.0/8"}});
+    add_to_group("web", "office", second.address(), port, "site", {{"max_visitors", "1"}});
+    ASSERT_EQ(start_client("", "", "home").listening("web"), port);
+    ASSERT_EQ(start_client("", "", "office").listening("web"), port);
+    // One who has ended counts for a moment more.
+    for (int i = 0; i < 4; ++i) EXPECT_TRUE(eventually([&] { return served_by(port) == "second"; }));
+    Peer there{net::UniqueFd()};
+    ASSERT_TRUE(eventually([&] {
+        there = Peer::connect(port);
+        return there.receive_text(6) == "second";
+    }));
+    EXPECT_EQ(served_by(port), "") << "one turns it away by its list, the other is full";
+}
+
+TEST_F(Groups, AVisitorThatMovesToAnotherMappingCountsThereAndNoLongerHere) {
+    const auto nobody = refuse_on_loopback();
+    const Service service(named("second"));
+    start_server();
+    (void)link_of("home");
+    (void)link_of("office");
+    const auto port = free_row(1).first;
+    const auto dead = "127.0.0.1:" + std::to_string(nobody.port);
+    add_to_group("web", "home", dead, port, "site", {{"max_visitors", "1"}});
+    add_to_group("web", "office", service.address(), port, "site", {{"max_visitors", "1"}});
+    ASSERT_EQ(start_client("", "", "home").listening("web"), port);
+    ASSERT_EQ(start_client("", "", "office").listening("web"), port);
+    auto there = Peer::connect(port);
+    ASSERT_EQ(there.receive_text(6), "second");
+    // The dead one has room, and who meets it finds none at the other.
+    EXPECT_EQ(served(port, 3), (std::map<std::string, int>{{"", 3}}));
+    there.finish();
+    (void)there.receive_all();
+    ASSERT_TRUE(idle());
+    EXPECT_TRUE(eventually([&] { return served_by(port) == "second"; }));
 }
 
 TEST_F(Groups, MappingsOfOneClientShareAnEndpointAndNoOther) {
