@@ -13,6 +13,11 @@ using Role = MappingOption::Role;
 
 // Of every option about checks.
 constexpr std::string_view check_prefix = "check";
+constexpr std::string_view proxy_option = "proxy_protocol";
+
+bool is_about_checks(std::string_view name) {
+    return name.starts_with(check_prefix) || name == proxy_option;
+}
 
 // What the first release knows too has fields of its own.
 bool has_field(const MappingOption& option, const MappingOptions& options) {
@@ -43,7 +48,7 @@ wire::MappingSpec to_spec(const MappingOptions& options) {
 std::vector<wire::OptionText> check_options(const MappingOptions& options) {
     std::vector<wire::OptionText> texts;
     for (const auto& option : mapping_option_table()) {
-        if (!option.name.starts_with(check_prefix)) continue;
+        if (!is_about_checks(option.name)) continue;
         for (const auto& value : given_values(option, options))
             texts.push_back({std::string(option.name), value});
     }
@@ -53,7 +58,7 @@ std::vector<wire::OptionText> check_options(const MappingOptions& options) {
 Result<HealthCheck> read_check(const std::vector<wire::OptionText>& options) {
     OptionReader reader;
     for (const auto& [name, value] : options) {
-        const auto* option = name.starts_with(check_prefix) ? find_mapping_option(name) : nullptr;
+        const auto* option = is_about_checks(name) ? find_mapping_option(name) : nullptr;
         if (option == nullptr)
             return fail(Errc::version,
                         "the server asks for a check with the option {}, which is unknown here: upgrade "
@@ -62,7 +67,9 @@ Result<HealthCheck> read_check(const std::vector<wire::OptionText>& options) {
         if (auto taken = reader.take(*option, value); !taken)
             return fail(taken.error().code, "{}: {}", name, taken.error().message);
     }
-    return reader.options().group.check;
+    auto check = reader.options().group.check;
+    check.proxy_protocol = reader.options().proxy_protocol;
+    return check;
 }
 
 Result<MappingOptions> from_spec(const wire::MappingSpec& spec) {

@@ -11,7 +11,8 @@ namespace tunnel {
 
 wire::MappingSpec to_spec(const MappingOptions& options);
 
-// How a group's services are checked, alone: the server tells the client. Errors as from_spec() has them.
+// How a group's services are checked, alone, with the PROXY header that they expect: the server tells the
+// client. Errors as from_spec() has them.
 std::vector<wire::OptionText> check_options(const MappingOptions& options);
 Result<HealthCheck> read_check(const std::vector<wire::OptionText>& options);
 

@@ -1,6 +1,7 @@
 // Checks by the client, and what they mean for visitors.
 
 #include <atomic>
+#include <mutex>
 #include <set>
 
 #include "tests/integration/support/tunnel_test.hpp"
@@ -113,6 +114,27 @@ TEST_F(Health, ChecksThatAreTakenBackHoldNothingAgainstAService) {
     ASSERT_TRUE(eventually([&] { return state(service.address()) == "down"; }));
     client.write_config(plain);
     client.request_reload();
+    EXPECT_TRUE(eventually([&] { return state(service.address()) == "up"; }));
+}
+
+TEST_F(Health, AServiceThatExpectsAProxyHeaderGetsOneWithItsCheck) {
+    std::mutex mutex;
+    std::string first_line;
+    const Service service([&](Peer& peer) {
+        const auto got = std::string(text_of(peer.receive_some(4096)));
+        const auto end = got.find("\r\n");
+        const std::lock_guard lock(mutex);
+        if (first_line.empty()) first_line = got.substr(0, end);
+        peer.send("HTTP/1.1 200 Fine\r\n\r\n");
+    });
+    start_server();
+    auto& client =
+        start_client(mapping_toml("web", service.address()) + "proxy_protocol = \"v1\"\n" + checked);
+    ASSERT_NE(client.listening("web"), 0);
+    EXPECT_TRUE(eventually([&] {
+        const std::lock_guard lock(mutex);
+        return first_line == "PROXY UNKNOWN";
+    }));
     EXPECT_TRUE(eventually([&] { return state(service.address()) == "up"; }));
 }
 

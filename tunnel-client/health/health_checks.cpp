@@ -1,5 +1,7 @@
 #include "tunnel-client/health/health_checks.hpp"
 
+#include <sys/socket.h>
+
 #include <utility>
 
 #include "common/core/version.hpp"
@@ -42,6 +44,18 @@ std::string host_of(const std::string& service) {
     const auto address = parse_service(service);
     if (!address || address->is_unix()) return "localhost";
     return to_string(address->at(0));
+}
+
+// A fresh socket's buffer holds it.
+Status send_proxy_header(int fd, wire::ProxyVersion version) {
+    wire::ProxyHeader header;
+    header.version = version;
+    header.local = true;
+    const auto bytes = wire::encode(header);
+    if (::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT) ==
+        static_cast<ssize_t>(bytes.size()))
+        return {};
+    return fail(Errc::io, "the service closed before it got the PROXY header");
 }
 
 }  // namespace
@@ -129,6 +143,9 @@ net::awaitable<Status> HealthChecks::check_once(const Running& running) {
     auto check = running.check;
     auto fd = co_await dial_(service, check.timeout);
     if (!fd) co_return pass(std::move(fd.error()));
+    if (check.proxy_protocol) {
+        if (auto told = send_proxy_header(fd->get(), *check.proxy_protocol); !told) co_return told;
+    }
     if (check.kind == HealthCheck::Kind::tcp) co_return Status();
     auto host = host_of(service.service);
     auto answered = co_await check_http(std::move(*fd), std::move(host), std::move(check));
