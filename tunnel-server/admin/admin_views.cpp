@@ -160,6 +160,7 @@ void fill(proto::ConnectionInfo& out, const net::RelaySnapshot& relay) {
     out.set_bytes_in(relay.bytes_in);
     out.set_bytes_out(relay.bytes_out);
     out.set_encrypt(relay.label.encrypt);
+    out.set_service(relay.label.service);
 }
 
 }  // namespace tunnel::server

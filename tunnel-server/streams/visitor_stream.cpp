@@ -182,6 +182,7 @@ void count_and_log(const Log& log, const Route& route, const net::RelayLabel& la
                                 {"client", label.client},
                                 {"connection", label.id.value},
                                 {"visitor", label.visitor},
+                                {"service", label.service},
                                 {"bytes_in", result.from_outer},
                                 {"bytes_out", result.to_outer},
                                 {"duration_ms", result.duration.count()},
@@ -244,7 +245,7 @@ void serve_visitor(net::Worker& worker, Assignment assignment, const StreamHooks
     if (open.encrypt) records = std::move(heads->records);
     auto& relay =
         worker.relays().add({assignment.id, visitor.route->mapping.client, open.mapping, open.visitor,
-                             open.encrypt, std::chrono::system_clock::now()},
+                             open.encrypt, std::chrono::system_clock::now(), open.service},
                             std::move(visitor.visitor.fd), std::move(assignment.data.fd), std::move(records));
     const auto& options = visitor.route->options;
     if (options.endpoint.is_unix()) relay.set_outer_is_unix();

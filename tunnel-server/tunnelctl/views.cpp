@@ -303,6 +303,7 @@ Columns<proto::ConnectionInfo> connection_columns() {
         text_column("MAPPING", "mapping", &Row::mapping),
         text_column("CLIENT", "client", &Row::client),
         text_column("VISITOR", "visitor", &Row::visitor),
+        text_column("SERVICE", "service", &Row::service),
         age_column("SINCE", "since", &Row::since),
         bytes_column("BYTES IN", "bytes_in", &Row::bytes_in),
         bytes_column("BYTES OUT", "bytes_out", &Row::bytes_out),

@@ -23,6 +23,7 @@ struct RelayLabel {
     std::string visitor;
     bool encrypt = true;
     WallTime since;
+    std::string service{};
 };
 
 struct RelaySnapshot {

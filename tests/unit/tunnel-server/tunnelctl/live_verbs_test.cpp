@@ -59,6 +59,7 @@ TEST_F(TunnelctlTest, ConnectionListAndClose) {
     connection.set_mapping("ssh");
     connection.set_client("home");
     connection.set_visitor("198.51.100.7:40000");
+    connection.set_service("127.0.0.1:22");
     connection.set_since(test_now + 1);  // the server's clock is a little ahead
     connection.set_bytes_in(1023);
     connection.set_bytes_out(1024 * 1024);
@@ -66,10 +67,13 @@ TEST_F(TunnelctlTest, ConnectionListAndClose) {
     ASSERT_EQ(request.request_case(), AdminRequest::kConnectionList);
     EXPECT_EQ(request.connection_list().name(), "ssh");
     EXPECT_EQ(request.connection_list().client(), "home");
-    EXPECT_EQ(
-        outcome.out,
-        "                  ID  MAPPING  CLIENT  VISITOR             SINCE  BYTES IN  BYTES OUT  ENCRYPT\n"
-        "18446744073709551615  ssh      home    198.51.100.7:40000     0s    1023 B    1.0 MiB  no\n");
+    EXPECT_EQ(outcome.out,
+              "                  ID  MAPPING  CLIENT  VISITOR             SERVICE       SINCE  BYTES IN  "
+              "BYTES OUT  "
+              "ENCRYPT\n"
+              "18446744073709551615  ssh      home    198.51.100.7:40000  127.0.0.1:22     0s    1023 B    "
+              "1.0 MiB  "
+              "no\n");
     outcome = run_against(answer, {"connection", "list", "--json"});
     EXPECT_EQ(request.connection_list().name(), "");
     EXPECT_EQ(outcome.out, R"([
@@ -78,6 +82,7 @@ TEST_F(TunnelctlTest, ConnectionListAndClose) {
     "mapping": "ssh",
     "client": "home",
     "visitor": "198.51.100.7:40000",
+    "service": "127.0.0.1:22",
     "since": "2027-01-15T08:00:01Z",
     "bytes_in": 1023,
     "bytes_out": 1048576,
