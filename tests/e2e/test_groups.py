@@ -156,6 +156,23 @@ class Groups(TunnelTest):
         self.assertEqual({self.who(port) for _ in range(20)}, {"spare"})
         self.assertEqual(both.server.ctl.mapping("site")["refused_total"], 0)
 
+    def test_expose_speaks_the_same_words(self):
+        _, first, folder = self.nginx("first")
+        _, second, _ = self.nginx("second")
+        both = self.tunnel()
+        client = self.client(name="exposing", link=both.link)
+        _, port = client.expose(first, "--name", "site", "--member", f"{second},weight=3", "--balance", "round_robin", "--weight", "1",
+                                "--check", "http", "--check-path", "/health", "--check-status", "204", "--check-interval", "100ms",
+                                "--check-timeout", "1s", "--check-rise", "1", "--check-fall", "2")
+        self.assertEqual(sorted(self.who(port) for _ in range(8)), ["first"] * 2 + ["second"] * 6)
+        open(os.path.join(folder, "sick"), "w").close()
+        wait_until(lambda: self.state(both, first)[0] == "down", what="the sick one is down")
+        self.assertIn("status 500, 204 is expected", self.state(both, first)[1])
+        self.assertEqual({self.who(port) for _ in range(6)}, {"second"})
+        refused = client.run("expose", first, "--balance", "least_connections")
+        self.assertEqual(refused.returncode, 2)
+        self.assertIn("name another service with member", refused.stderr)
+
     def test_a_drained_member_gets_no_new_visitors(self):
         _, first, _ = self.nginx("first")
         _, second, _ = self.nginx("second")

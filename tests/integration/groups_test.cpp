@@ -281,6 +281,30 @@ TEST_F(Groups, TwoClientsShareAnEndpointAndOneMayDie) {
     EXPECT_EQ(served(port, 6), (std::map<std::string, int>{{"first", 6}}));
 }
 
+TEST_F(Groups, WhoWaitsForOneClientIsServedByAnotherThatComesBackFirst) {
+    const Service first(named("first"));
+    const Service second(named("second"));
+    start_server();
+    (void)link_of("home");
+    (void)link_of("office");
+    const auto port = free_row(1).first;
+    add_to_group("web", "home", first.address(), port, "site");
+    add_to_group("web", "office", second.address(), port, "site");
+    auto& home = start_client("", "", "home");
+    auto& office = start_client("", "", "office");
+    ASSERT_EQ(home.listening("web"), port);
+    ASSERT_EQ(office.listening("web"), port);
+    end_client(home);
+    end_client(office);
+    ASSERT_TRUE(eventually([&] { return session_list().sessions().empty(); }));
+    // By turns, so that one waits for each.
+    auto one = Peer::connect(port);
+    auto two = Peer::connect(port);
+    start_client("", "", "office");
+    EXPECT_EQ(one.receive_text(6), "second");
+    EXPECT_EQ(two.receive_text(6), "second");
+}
+
 TEST_F(Groups, AClientsOwnConfigSharesWithAnotherClientOnlyIfTheAdminSaysSo) {
     const Service service(named("mine"));
     start_server();

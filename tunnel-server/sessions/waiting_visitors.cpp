@@ -173,6 +173,8 @@ void SessionTable::drop_broken(Seat& seat) {
 
 void SessionTable::sweep(const SeatKey& key, Seat& seat, TimePoint now) {
     drop_broken(seat);
+    // Another member may have come up since they began to wait.
+    if (seat.session == nullptr) move_elsewhere(seat);
     const auto late = [now](const Waiting& waiting) { return waiting.deadline && *waiting.deadline <= now; };
     for (auto at = std::find_if(seat.waiting.begin(), seat.waiting.end(), late); at != seat.waiting.end();
          at = std::find_if(seat.waiting.begin(), seat.waiting.end(), late)) {

@@ -97,6 +97,9 @@ TEST(GroupOptions, TheCheckTravelsToTheClientAlone) {
     const auto check = read_check(options);
     ASSERT_TRUE(check);
     EXPECT_EQ(*check, mapping->group.check);
+    auto behind_header = *mapping;
+    behind_header.proxy_protocol = wire::ProxyVersion::v2;
+    EXPECT_EQ(read_check(check_options(behind_header))->proxy_protocol, wire::ProxyVersion::v2);
     EXPECT_EQ(read_check({{"check_moon", "1"}}).error().code, Errc::version);
     EXPECT_FALSE(read_check({{"to", "1"}}));
     EXPECT_FALSE(read_check({{"check", "maybe"}}));

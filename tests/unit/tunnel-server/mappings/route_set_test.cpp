@@ -10,13 +10,11 @@ std::shared_ptr<const Route> route_of(const std::string& client, const std::stri
                                       const std::shared_ptr<RouteCell>& cell) {
     auto member = std::make_shared<Member>(MemberOptions{client + "/" + service});
     member->set_present(true);
-    return std::make_shared<const Route>(Route{{client, "web"},
-                                               {client, ""},
-                                               {},
-                                               service,
-                                               std::make_shared<MappingCounters>(),
-                                               std::move(member),
-                                               cell});
+    Route route{{client, "web"}, {client, ""}, {}, service, std::make_shared<MappingCounters>()};
+    route.gates[0].count = std::make_shared<VisitorCount>(0);
+    route.member = std::move(member);
+    route.group = cell;
+    return std::make_shared<const Route>(std::move(route));
 }
 
 struct Group {
@@ -97,6 +95,41 @@ TEST(RouteSet, WhenAllDrainNobodyIsPicked) {
     const Group group;
     for (const auto& route : {group.a, group.b, group.other}) route->member->set_draining(true);
     EXPECT_FALSE(group.cell->pick({}));
+    Visitor visitor;
+    const auto admitted = admit(group.a, visitor);
+    ASSERT_FALSE(admitted);
+    EXPECT_EQ(admitted.error(), Refusal::drained);
+}
+
+TEST(RouteSet, AVisitorCountsAtTheMappingThatServesIt) {
+    const Group group;
+    auto visitor = visitor_of(group.a);
+    visitor.visitor.place = std::move(*admit(group.a->gates, nullptr, Clock::now()));
+    EXPECT_EQ(*group.a->gates[0].count, 1u);
+    ASSERT_TRUE(next_member(visitor, Failed::client, "no data connection"));
+    EXPECT_EQ(visitor.route, group.other);
+    EXPECT_EQ(*group.a->gates[0].count, 0u);
+    EXPECT_EQ(*group.other->gates[0].count, 1u);
+}
+
+TEST(RouteSet, WhoIsTurnedAwayByOneMappingIsLetInByAnother) {
+    Group group;
+    auto closed = *group.other;
+    auto rules = std::make_shared<VisitorRules>();
+    rules->closed = true;
+    closed.gates[0].rules = rules;
+    group.cell->set({std::make_shared<const Route>(closed), group.a}, Balance::round_robin);
+    for (int i = 0; i < 4; ++i) {
+        Visitor visitor;
+        const auto admitted = admit(group.a, visitor);
+        ASSERT_TRUE(admitted);
+        EXPECT_EQ(admitted->route, group.a);
+    }
+    group.cell->set({std::make_shared<const Route>(closed)}, Balance::round_robin);
+    Visitor visitor;
+    const auto admitted = admit(group.a, visitor);
+    ASSERT_FALSE(admitted);
+    EXPECT_EQ(admitted.error(), Refusal::quota);
 }
 
 }  // namespace
