@@ -26,6 +26,13 @@ constexpr std::array<std::string_view, datagram_drops> datagram_drop_names{
 struct DatagramCounters {
     std::atomic<std::uint32_t> flows{0};  // now
     std::atomic<std::uint64_t> flows_total{0};
+    // One more flow, unless there are so many. Workers share the places.
+    bool take_place(std::uint32_t most) {
+        auto taken = flows.load();
+        while (taken < most && !flows.compare_exchange_weak(taken, taken + 1)) {
+        }
+        return taken < most;
+    }
     std::atomic<std::uint64_t> datagrams_in{0};   // from visitors
     std::atomic<std::uint64_t> datagrams_out{0};  // to visitors
     std::atomic<std::uint64_t> bytes_in{0};

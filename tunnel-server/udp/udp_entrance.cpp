@@ -136,7 +136,7 @@ Flow* UdpEntrance::admit(Socket& socket, const net::ReceivedDatagram& datagram, 
         route->counters->refused_total += 1;
         return nullptr;
     }
-    if (counters.flows >= most_flows && !make_room(now)) {
+    if (!counters.take_place(most_flows) && !(make_room(now) && counters.take_place(most_flows))) {
         counters.drop(DatagramDrop::flows);
         return nullptr;
     }
@@ -145,7 +145,6 @@ Flow* UdpEntrance::admit(Socket& socket, const net::ReceivedDatagram& datagram, 
     flow.way = &way;
     flow.place = std::move(*place);
     ++way.flows;
-    counters.flows += 1;
     counters.flows_total += 1;
     return &flow;
 }

@@ -6,6 +6,7 @@ import re
 import shutil
 import tempfile
 
+from .net import free_port
 from .process import run
 from .system import give_to, is_root
 from .waiting import wait_until
@@ -88,7 +89,7 @@ class Server:
         self.folder = case.make_folder(name)
         self.descriptors = descriptors
         self.name = name
-        self.settings = {"public_host": "127.0.0.1", "listen": [f"127.0.0.1:{port}"], "bind": ["127.0.0.1"]}
+        self.settings = {"public_host": "127.0.0.1", "listen": [f"127.0.0.1:{port or free_port()}"], "bind": ["127.0.0.1"]}
         self.settings.update(settings or {})
         give_to(self.folder, user)
         done = self.run("init", "--public-host", "127.0.0.1")

@@ -5,6 +5,7 @@
 
 #include "common/config/files.hpp"
 #include "tests/integration/support/kernel_tls_line.hpp"
+#include "tests/integration/support/peer.hpp"
 #include "tests/integration/support/waiting.hpp"
 #include "tunnel-server/init.hpp"
 #include "tunnel-server/tunnelctl/admin_client.hpp"
@@ -14,12 +15,13 @@ namespace tunnel::test {
 namespace {
 
 // What the options leave out.
-std::string with_defaults(const std::string& options) {
+std::string with_defaults(const std::string& options, Port port) {
     std::string text = "workers = 2\n";
-    for (const auto* line :
-         {"public_host = \"127.0.0.1\"", "listen = [\"127.0.0.1:0\"]", "bind = [\"127.0.0.1\"]"}) {
-        const std::string key(line, std::string_view(line).find(' '));
-        if (options.find(key + " =") == std::string::npos) text += std::string(line) + "\n";
+    for (const auto& line :
+         {std::string("public_host = \"127.0.0.1\""), std::string("bind = [\"127.0.0.1\"]"),
+          "listen = [\"127.0.0.1:" + std::to_string(port) + "\"]"}) {
+        const auto key = line.substr(0, line.find(' '));
+        if (options.find(key + " =") == std::string::npos) text += line + "\n";
     }
     return kernel_tls_line() + text + options;
 }
@@ -38,7 +40,8 @@ T must(Result<T> result) {
 
 }  // namespace
 
-RunningServer::RunningServer(const std::filesystem::path& folder, const std::string& options, LogBook& logs) {
+RunningServer::RunningServer(const std::filesystem::path& folder, const std::string& options, LogBook& logs)
+    : port_(free_row(1).first) {
     paths_ = must(config::server_paths(config::path_options_of_process(folder.string(), std::nullopt)));
     if (auto ok = server::initialize(paths_, {"127.0.0.1", {{"127.0.0.1", 0}}});
         !ok && ok.error().code != Errc::exists)
@@ -61,7 +64,8 @@ RunningServer::~RunningServer() {
 }
 
 void RunningServer::write_config(const std::string& options) const {
-    if (auto ok = config::write_private_file(paths_.config, with_defaults(options), config::Overwrite::yes);
+    if (auto ok =
+            config::write_private_file(paths_.config, with_defaults(options, port_), config::Overwrite::yes);
         !ok)
         throw std::runtime_error(ok.error().message);
 }

@@ -33,6 +33,8 @@ class RunningServer {
     bool stopped() const { return stopped_; }
 
   private:
+    // Not of the ephemeral range: for UDP it may be taken there by one of another test's thousands of flows.
+    const Port port_;
     config::ServerPaths paths_;
     std::unique_ptr<server::Server> server_;
     std::atomic<bool> stopped_{false};
