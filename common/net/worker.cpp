@@ -24,6 +24,9 @@ unsigned usable_cores() {
     return 1;
 }
 
+// For what carried connections have written and the network has not taken yet.
+constexpr Seconds bridge_limit{2};
+
 awaitable<void> end_tasks(Worker& worker, std::shared_ptr<asio::steady_timer> ended,
                           asio::any_io_executor home) {
     worker.tasks().cancel();
@@ -31,7 +34,15 @@ awaitable<void> end_tasks(Worker& worker, std::shared_ptr<asio::steady_timer> en
     // Each ends in a turn that is queued before this one goes on.
     worker.relays().abort_all(RelayEnd::drained);
     co_await asio::post(asio::use_awaitable);
+    {
+        const Deadline deadline(worker.executor(), bridge_limit, [&worker] { worker.bridges().cancel(); });
+        co_await worker.bridges().join();
+    }
     asio::post(home, [ended] { ended->cancel(); });
+}
+
+void report_bug(const Log& log, const std::exception& bug) {
+    log.error("bug in a task", {{"what", bug.what()}});
 }
 
 }  // namespace
@@ -40,10 +51,8 @@ Worker::Worker(unsigned index, Log log, KernelTls kernel_tls)
     : index_(index),
       log_(std::move(log)),
       keep_running_(context_.get_executor()),
-      tasks_(context_.get_executor(),
-             [log = log_](const std::exception& bug) {
-                 log.error("bug in a task", {{"what", bug.what()}});
-             }),
+      tasks_(context_.get_executor(), [log = log_](const std::exception& bug) { report_bug(log, bug); }),
+      bridges_(context_.get_executor(), [log = log_](const std::exception& bug) { report_bug(log, bug); }),
       kernel_tls_{std::move(kernel_tls)} {}
 
 Worker::~Worker() {

@@ -27,6 +27,9 @@ class Worker {
 
     // Of the worker's own thread only:
     TaskGroup& tasks() { return tasks_; }
+    // Those that carry connections of this worker: each ends once both ends of what it carries have, and has
+    // a moment more than the other tasks for what it still holds.
+    TaskGroup& bridges() { return bridges_; }
     EventSet& events() { return events_; }
     const PipePool& pipes() const { return pipes_; }
     RelayTable& relays() { return relays_; }
@@ -52,6 +55,7 @@ class Worker {
     asio::io_context context_{1};
     asio::executor_work_guard<asio::io_context::executor_type> keep_running_;
     TaskGroup tasks_;
+    TaskGroup bridges_;
     EventSet events_{context_};
     PipePool pipes_;
     ScratchBuffers scratch_;

@@ -63,23 +63,26 @@ Status load_authorities(mbed::Certificate& authorities, std::string_view pem, st
 
 }  // namespace
 
-Result<std::shared_ptr<const ClientContext>> ClientContext::make(Trust trust, std::string_view host) {
+Result<std::shared_ptr<const ClientContext>> ClientContext::make(Trust trust, std::string_view host,
+                                                                 Alpn alpn) {
     if (auto ready = mbed::prepare_library(); !ready) return pass(ready.error());
     if (host.empty() || host.size() > 255)
         return fail(Errc::invalid, "'{}' is not a host: 1 to 255 characters are", host);
     auto state = std::make_unique<State>();
     state->host = host;
+    state->alpn = alpn;
     state->address = parse_ip(host);
     Status loaded;
     if (const auto* pin = std::get_if<Pin>(&trust)) {
         state->pin = *pin;
     } else if (const auto* bundle = std::get_if<CaBundle>(&trust)) {
         loaded = load_authorities(state->authorities, bundle->pem, "the CA file");
-    } else {
-        const std::string& path = std::get<SystemStore>(trust).path;
-        auto pem = read_store(path);
+    } else if (const auto* store = std::get_if<SystemStore>(&trust)) {
+        auto pem = read_store(store->path);
         if (!pem) return pass(pem.error());
-        loaded = load_authorities(state->authorities, *pem, path);
+        loaded = load_authorities(state->authorities, *pem, store->path);
+    } else {
+        state->any_server = true;
     }
     if (!loaded) return pass(loaded.error());
     return std::shared_ptr<const ClientContext>(new ClientContext(std::move(state)));

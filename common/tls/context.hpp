@@ -45,14 +45,20 @@ struct CaBundle {
 struct SystemStore {
     std::string path = "/etc/ssl/certs/ca-certificates.crt";
 };
-using Trust = std::variant<Pin, CaBundle, SystemStore>;
+//  - AnyServer: no decision at all, for an outer TLS that only carries another one, which decides.
+struct AnyServer {};
+using Trust = std::variant<Pin, CaBundle, SystemStore, AnyServer>;
+
+// What is offered as the protocol inside (ALPN, RFC 7301).
+enum class Alpn { none, http_1_1 };
 
 class ClientContext {
   public:
     // `host` is the name or address that is dialled, without brackets and port. A name is sent as SNI (RFC
     // 6066); with CaBundle and SystemStore the certificate must carry the host as a DNS name or as an
     // address.
-    static Result<std::shared_ptr<const ClientContext>> make(Trust trust, std::string_view host);
+    static Result<std::shared_ptr<const ClientContext>> make(Trust trust, std::string_view host,
+                                                             Alpn alpn = Alpn::none);
     ~ClientContext();
     ClientContext(const ClientContext&) = delete;
     ClientContext& operator=(const ClientContext&) = delete;

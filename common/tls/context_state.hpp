@@ -18,7 +18,9 @@ struct ServerContext::State {
 };
 
 struct ClientContext::State {
-    std::optional<Pin> pin;  // else authorities decide
+    std::optional<Pin> pin;   // else authorities decide
+    bool any_server = false;  // or nobody
+    Alpn alpn = Alpn::none;
     mutable mbed::Certificate authorities;
     std::string host;
     std::optional<IpAddress> address;  // set when host is an address: no SNI, and matched by us

@@ -71,6 +71,10 @@ Result<std::size_t> Session::read(MutableBytes out) {
     if (state.failure) return pass(*state.failure);
     if (!state.established) return not_established("read");
     if (out.empty()) return 0;
+    if (state.peeked) {
+        out[0] = *std::exchange(state.peeked, std::nullopt);
+        return std::size_t{1};
+    }
     int result = MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY;
     if (!state.peer_closed) result = mbedtls_ssl_read(state.ssl.get(), out.data(), out.size());
     if (result > 0) return static_cast<std::size_t>(result);
@@ -82,6 +86,17 @@ Result<std::size_t> Session::read(MutableBytes out) {
         return fail(Errc::closed, "the other end closed the TLS connection");
     }
     return state.fail_for_good(state.explain(result));
+}
+
+Result<std::optional<Byte>> Session::peek() {
+    State& state = *state_;
+    if (!state.peeked) {
+        Byte first = 0;
+        const auto n = read(MutableBytes(&first, 1));
+        if (!n) return pass(n.error());
+        if (*n == 1) state.peeked = first;
+    }
+    return state.peeked;
 }
 
 Status Session::write(BytesView data) {

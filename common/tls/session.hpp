@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "common/core/bytes.hpp"
@@ -48,6 +49,9 @@ class Session {
     // Errc::protocol for a broken record or an alert. A socket that ends without close_notify was cut: the
     // driver knows.
     Result<std::size_t> read(MutableBytes out);
+    // The next byte that read() will give, which it still does; nothing: feed more. Errors are those of
+    // read().
+    Result<std::optional<Byte>> peek();
     // Encrypts all of it into the output. The driver bounds how much it writes before it takes the output.
     Status write(BytesView data);
     // Queues close_notify; once. Nothing may be written after it, reading goes on.

@@ -32,6 +32,8 @@ struct Session::State {
     std::array<Byte, 8> first_bytes{};  // of the peer, for the message when they are not TLS
     std::size_t first_size = 0;
 
+    std::optional<Byte> peeked;  // read from mbedTLS and not yet by our user
+
     std::optional<Error> failure;    // final
     std::optional<Pin> foreign_pin;  // what the server showed instead of the pinned key
     bool peer_verified = false;      // by verify(); a client completes nothing without it

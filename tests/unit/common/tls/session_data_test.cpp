@@ -35,6 +35,19 @@ TEST(SessionData, BothWaysInRandomPieces) {
     }
 }
 
+TEST(SessionData, WhatIsPeekedAtIsStillRead) {
+    Pair pair;
+    EXPECT_EQ(pair.server.peek().value(), std::nullopt);
+    ASSERT_TRUE(pair.client.write(view_of("GET")));
+    pair.to_server();
+    EXPECT_EQ(pair.server.peek().value(), Byte{'G'});
+    EXPECT_EQ(pair.server.peek().value(), Byte{'G'});
+    EXPECT_EQ(text_of(read_all(pair.server).value()), "GET");
+    pair.client.close();
+    pair.to_server();
+    EXPECT_EQ(pair.server.peek().error().code, Errc::closed);
+}
+
 TEST(SessionData, ByteByByte) {
     Pair pair;
     const Bytes sent = test::counting(1000);

@@ -55,6 +55,13 @@ TEST(SessionTrust, OneOfSeveralAuthoritiesIsEnough) {
     EXPECT_TRUE(result && *result);
 }
 
+TEST(SessionTrust, AnOuterTlsTakesAnyServer) {
+    Session client = Session::client(ClientContext::make(AnyServer{}, "other.test", Alpn::http_1_1).value());
+    Session server = Session::server(test::server_context());
+    const auto [c, s] = test::shake_hands(client, server);
+    EXPECT_TRUE(c.complete() && s.complete());
+}
+
 TEST(SessionTrust, WrongHostIsRefused) {
     expect_refused(connect(authority().issue({}), "other.test"), "is not for other.test");
 }
