@@ -4,7 +4,8 @@
 //   offset size
 //        0    4  "TNLD"
 //        4    1  version (1)
-//        5    3  zero
+//        5    1  flags: 1 when the stream has to go in records, whatever its mapping says
+//        6    2  zero
 //        8    8  session id          big-endian
 //       16    8  ticket number       big-endian
 //       24   16  the client's nonce
@@ -38,6 +39,9 @@ struct Preface {
     SessionId session;
     TicketNumber ticket;
     Nonce nonce{};
+    // The way ends both directions of a connection at once, as most proxies do: an end of one is only told of
+    // by a record.
+    bool needs_records = false;
     bool operator==(const Preface&) const = default;
 };
 

@@ -35,8 +35,9 @@ wire::StreamOpen stream_open(const Assignment& assignment) {
     const auto& route = assignment.visitor.route;
     const auto& visitor = assignment.visitor.visitor;
     const auto& options = route->options;
+    const bool encrypt = options.encrypt || assignment.data.preface.needs_records;
     wire::StreamOpen open{
-        assignment.id,    route->mapping.name, route->service, options.encrypt, to_text(visitor), "", 0,
+        assignment.id,    route->mapping.name, route->service, encrypt, to_text(visitor), "", 0,
         options.keepalive};
     open.proxy_protocol = options.proxy_protocol;
     if (visitor.announced && options.proxy_protocol == wire::ProxyVersion::v2)

@@ -188,10 +188,11 @@ bool Relay::fail_at(const Socket& socket, int error) {
 void Relay::finish(Direction& direction) {
     if (!direction.ended && kernel_seals(direction) && !end_sealing(direction)) return;
     if (std::exchange(direction.ended, true)) return;
-    if (outward_in_.ended && data_in_.ended)
-        complete();  // closing says the second end
-    else
-        shut_down(target(direction).fd.get(), Half::write);
+    if (outward_in_.ended && data_in_.ended) return complete();  // closing says the second end
+    // Records have said it, with close_notify. TCP's own word would end both directions where a proxy on the
+    // way knows no half-close.
+    const bool said = records_ && &direction == &outward_in_;
+    if (!said) shut_down(target(direction).fd.get(), Half::write);
 }
 
 void Relay::complete() {

@@ -14,10 +14,10 @@
 // until its turn comes.
 //
 // Ends: the end of one direction is passed on as shutdown(SHUT_WR) once everything before it was written (on
-// an encrypted data connection after close_notify), and the other direction goes on. Any failure ends both
-// directions with a reset on both sockets, so that a peer never takes a broken transfer for a complete one.
-// That holds even when this process is killed: both sockets are set to reset on close until the relay has
-// finished well.
+// an encrypted data connection as close_notify alone, so that it crosses proxies that know no half-close),
+// and the other direction goes on. Any failure ends both directions with a reset on both sockets, so that a
+// peer never takes a broken transfer for a complete one. That holds even when this process is killed: both
+// sockets are set to reset on close until the relay has finished well.
 //
 // One worker's thread. The process ignores SIGPIPE (prepare_process()): splice(2) knows no MSG_NOSIGNAL.
 
