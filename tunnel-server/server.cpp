@@ -105,6 +105,7 @@ Server::Server(ServerConfig config, Log log, ConfigSource reload, Parts parts)
 Server::~Server() = default;
 
 Status Server::open() {
+    tunnel_port_->set_trusted(config_.websocket.trusted);
     if (auto ok = tunnel_port_->listen(config_.listen, liveness_of(config_)); !ok) return ok;
     for (const auto& address : tunnel_port_->addresses()) {
         listen_addresses_.push_back(net::to_text(address));
@@ -346,6 +347,7 @@ void Server::apply(ServerConfig next, std::shared_ptr<const tls::ServerContext> 
     pin_ = context->pin().to_string();
     log_.configure(config_.log.level, config_.log.format);
     tunnel_port_->set_context(std::move(context));
+    tunnel_port_->set_trusted(config_.websocket.trusted);
     tunnel_port_->set_limits(admission_limits(config_));
     tunnel_port_->set_liveness(liveness_of(config_));
     workers_.set_liveness(liveness_of(config_));

@@ -50,6 +50,14 @@ Result<HostPort> parse_server(std::string_view text) {
     return server;
 }
 
+// Takes "&via=wss" off the end of the query.
+Via take_via(std::string_view& query) {
+    constexpr std::string_view suffix = "&via=wss";
+    if (!query.ends_with(suffix)) return Via::unsaid;
+    query.remove_suffix(suffix.size());
+    return Via::websocket;
+}
+
 Result<Trust> parse_trust(std::string_view query) {
     if (query == "ca=system") return SystemCa{};
     constexpr std::string_view pin_key = "pin=";
@@ -57,7 +65,7 @@ Result<Trust> parse_trust(std::string_view query) {
         return fail(
             Errc::invalid,
             "the join link does not say how to know the server: it ends in ?pin=PIN or in ?ca=system, "
-            "and nothing else; copy the whole link again");
+            "with &via=wss behind it or nothing else; copy the whole link again");
     const auto text = query.substr(pin_key.size());
     Bytes bytes;
     Pin pin{};
@@ -99,15 +107,18 @@ Result<JoinLink> parse_join_link(std::string_view text) {
     if (!secret) return pass(std::move(secret.error()));
     auto server = parse_server(text.substr(at + 1, query - at - 1));
     if (!server) return pass(std::move(server.error()));
-    auto trust = parse_trust(text.substr(query + 1));
+    auto how = text.substr(query + 1);
+    const auto via = take_via(how);
+    auto trust = parse_trust(how);
     if (!trust) return pass(std::move(trust.error()));
-    return JoinLink{std::string(name), std::move(*secret), std::move(*server), *trust};
+    return JoinLink{std::string(name), std::move(*secret), std::move(*server), *trust, via};
 }
 
 Secret to_text(const JoinLink& link) {
     const auto* pin = std::get_if<Pin>(&link.trust);
-    const std::string tail = fmt::format("@{}?{}", to_string(link.server),
-                                         pin != nullptr ? "pin=" + base64url_encode(*pin) : "ca=system");
+    const std::string tail = fmt::format("@{}?{}{}", to_string(link.server),
+                                         pin != nullptr ? "pin=" + base64url_encode(*pin) : "ca=system",
+                                         link.via == Via::websocket ? "&via=wss" : "");
     std::string secret = link.secret.reveal_base64url();
     std::string text;
     text.reserve(scheme.size() + link.client.size() + 1 + secret.size() + tail.size());

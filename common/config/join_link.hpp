@@ -5,6 +5,8 @@
 //   SubjectPublicKeyInfo) tunnel://NAME:SECRET@HOST[:PORT]?ca=system    the server's certificate is verified
 //   by CA
 //
+// With &via=wss behind it the client comes inside WebSocket over TLS and no other way.
+//
 // SECRET and PIN are 32 bytes each in base64url (43 characters). An IPv6 HOST stands in brackets; PORT
 // defaults to 7000.
 
@@ -29,13 +31,17 @@ struct SystemCa {
 };
 using Trust = std::variant<Pin, SystemCa>;
 
+// How the client is to come.
+enum class Via { unsaid, websocket };
+
 struct JoinLink {
     std::string client;
     Secret secret;
     HostPort server;
     Trust trust;
+    Via via = Via::unsaid;
 
-    JoinLink copy() const { return {client, secret.copy(), server, trust}; }
+    JoinLink copy() const { return {client, secret.copy(), server, trust, via}; }
     bool operator==(const JoinLink&) const = default;
 };
 

@@ -173,6 +173,10 @@ Status AdminApi::check_client(const std::string& name) const {
 Result<Response> AdminApi::link_for(const std::string& name, const Secret& secret) const {
     config::JoinLink link{
         name, secret.copy(), {printed_host(facts_.config()), facts_.tunnel_port()}, config::SystemCa{}};
+    if (const auto& front = facts_.config().websocket.link) {
+        link.server = *front;
+        link.via = config::Via::websocket;
+    }
     if (facts_.config().tls.link == LinkTrust::pin) {
         auto pin = tls::Pin::parse(facts_.pin());
         if (!pin) return pass(std::move(pin.error()));

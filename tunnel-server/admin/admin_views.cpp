@@ -142,6 +142,7 @@ void fill(proto::SessionInfo& out, const Session& session, const MappingTable& m
     out.set_client(session.seat().client);
     out.set_slot(session.seat().slot);
     out.set_address(session.address());
+    out.set_way(std::string(to_string(session.way())));
     out.set_software(session.software());
     out.set_since(unix_seconds(session.since()));
     out.set_mappings(count);

@@ -99,6 +99,17 @@ void read_lists(Table& root, const ServerPaths& paths, std::vector<ListFile>& ou
     }
 }
 
+void read_websocket(Table& root, WebSocketOptions& out) {
+    Table table = root.table("websocket");
+    table.read_list("trusted", out.trusted, parse_network);
+    table.read("link", out.link, [](std::string_view text) -> Result<std::optional<HostPort>> {
+        if (text.empty()) return std::nullopt;
+        auto address = parse_host_port(text);
+        if (!address) return pass(std::move(address.error()));
+        return std::move(*address);
+    });
+}
+
 void read_all(Document& document, const ServerPaths& paths, ServerConfig& out) {
     Table root = document.root();
     root.read("public_host", out.public_host, parse_public_host);
@@ -118,6 +129,7 @@ void read_all(Document& document, const ServerPaths& paths, ServerConfig& out) {
     read_admin(root, paths, out.admin);
     read_limits(root, out.limits);
     read_lists(root, paths, out.lists);
+    read_websocket(root, out.websocket);
     config::read_log(root, out.log);
 }
 

@@ -2,6 +2,7 @@
 // server.toml as a plain struct. Loaded once at start and again on SIGHUP; the running server holds a value
 // and shares no part of it.
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,6 +48,14 @@ struct LimitOptions {
     bool operator==(const LimitOptions&) const = default;
 };
 
+struct WebSocketOptions {
+    // Web servers whose plain HTTP the tunnel port takes, and whose X-Forwarded-For is believed.
+    std::vector<Network> trusted{{IpAddress{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127}}, 104},
+                                 {IpAddress{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}}, 128}};
+    std::optional<HostPort> link;  // join links name this address, and say via=wss
+    bool operator==(const WebSocketOptions&) const = default;
+};
+
 // The defaults are those of an empty server.toml. Paths are empty by default and never so in a loaded config:
 // the load fills in the ones of ServerPaths.
 struct ServerConfig {
@@ -69,6 +78,7 @@ struct ServerConfig {
     AdminOptions admin;
     LimitOptions limits;
     std::vector<ListFile> lists;  // for allow and deny, in the file's order
+    WebSocketOptions websocket;
     config::LogOptions log;
 
     // May a client take this public port? Never the tunnel port itself.

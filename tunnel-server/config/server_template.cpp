@@ -76,6 +76,14 @@ waiting_visitors = 1024
 ready_per_client = 64
 ready = 4096
 
+[websocket]
+# Clients whose network lets only HTTPS out reach the tunnel port inside WebSocket over TLS, at /tunnel. A web server
+# in front (nginx, HAProxy) may do the TLS and pass it on to the tunnel port as plain HTTP from one of these networks;
+# its X-Forwarded-For is believed.
+trusted = ["127.0.0.0/8", "::1"]
+# HOST:PORT of that web server: join links then name it and say via=wss. Empty: they name the tunnel port.
+link = ""
+
 # Lists of addresses and networks, one a line, `#` begins a comment; read again when they change. Mappings and
 # clients refer to them: allow = ["list:office"], deny = ["list:blocked"].
 # [[list]]

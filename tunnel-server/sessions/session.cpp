@@ -22,7 +22,8 @@ Session::Session(const asio::any_io_executor& executor, SessionEvents& events, N
       channel_(executor, std::move(control.fd), std::move(control.session), wire::End::server, times),
       public_host_(std::move(public_host)),
       place_(std::move(control.place)),
-      address_(net::to_text(control.peer)),
+      address_(peer_text(control.peer)),
+      way_(control.way),
       since_(std::chrono::system_clock::now()) {}
 
 net::awaitable<Error> Session::run() {

@@ -53,6 +53,7 @@ class Session {
     const SeatKey& seat() const { return seat_; }
     std::uint64_t instance() const { return instance_; }
     const std::string& address() const { return address_; }
+    Way way() const { return way_; }
     const std::string& software() const { return software_; }
     WallTime since() const { return since_; }
     bool logged_in() const { return tickets_ != nullptr; }
@@ -75,6 +76,7 @@ class Session {
     SeatKey seat_;
     std::uint64_t instance_ = 0;
     std::string address_;
+    Way way_;
     std::string software_;
     WallTime since_;
     bool leaving_ = false;

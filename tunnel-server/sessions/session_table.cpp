@@ -100,6 +100,7 @@ tl::expected<Cipher, wire::Goodbye> SessionTable::on_login(Session& session, con
     log_.info("session opened", {{"client", login.client},
                                  {"slot", login.slot},
                                  {"address", session.address()},
+                                 {"way", to_string(session.way())},
                                  {"software", login.software},
                                  {"cipher", to_string(*cipher)}});
     return *cipher;

@@ -281,6 +281,7 @@ Columns<proto::SessionInfo> session_columns() {
         text_column("CLIENT", "client", &Row::client),
         text_column("SLOT", "slot", &Row::slot),
         text_column("ADDRESS", "address", &Row::address),
+        text_column("WAY", "way", &Row::way),
         text_column("SOFTWARE", "software", &Row::software),
         age_column("SINCE", "since", &Row::since),
         number_column("MAPPINGS", "mappings", &Row::mappings),

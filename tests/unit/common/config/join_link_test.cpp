@@ -38,6 +38,20 @@ TEST(JoinLink, KnowsTheSystemsCertificates) {
     EXPECT_EQ(link->server.port, 443);
 }
 
+TEST(JoinLink, MaySayThatTheWayIsWebSocket) {
+    for (const std::string& trust : {std::string("ca=system"), fmt::format("pin={}", pin_text)}) {
+        EXPECT_EQ(parse_join_link(link_text("a:443", trust))->via, Via::unsaid);
+        const auto text = link_text("a:443", trust + "&via=wss");
+        const auto link = parse_join_link(text);
+        ASSERT_TRUE(link) << link.error().message;
+        EXPECT_EQ(link->via, Via::websocket);
+        EXPECT_EQ(text_of(to_text(*link).reveal()), text);
+        EXPECT_FALSE(parse_join_link(link_text("a:443", trust + "&via=ws")));
+        EXPECT_FALSE(parse_join_link(link_text("a:443", trust + "&via=wss&via=wss")));
+    }
+    EXPECT_FALSE(parse_join_link(link_text("a:443", "&via=wss")));
+}
+
 TEST(JoinLink, PortDefaultsTo7000) {
     EXPECT_EQ(parse_join_link(link_text("vps"))->server, (HostPort{"vps", 7000}));
     EXPECT_EQ(parse_join_link(link_text("192.0.2.1"))->server, (HostPort{"192.0.2.1", 7000}));

@@ -136,6 +136,19 @@ TEST(ServerConfig, ASyntaxErrorHasItsPosition) {
     EXPECT_THAT(problems("workers = 1\ngrace = 15s\n"), ElementsAre(HasSubstr("/etc/t/server.toml:2:")));
 }
 
+TEST(ServerConfig, TheWebServerInFront) {
+    const auto config = parse_server_config(
+        "[websocket]\ntrusted = [\"10.0.0.0/8\"]\nlink = \"vps.example.com:443\"\n", paths);
+    ASSERT_TRUE(config) << config::to_error(config.error()).message;
+    EXPECT_EQ(config->websocket.trusted, std::vector<Network>{parse_network("10.0.0.0/8").value()});
+    EXPECT_EQ(config->websocket.link, (HostPort{"vps.example.com", 443}));
+    EXPECT_FALSE(parse_server_config("[websocket]\nlink = \"vps.example.com\"\n", paths));
+    // The defaults are these machines' own.
+    const WebSocketOptions defaults;
+    const std::vector<Network> loopback{parse_network("127.0.0.0/8").value(), parse_network("::1").value()};
+    EXPECT_EQ(defaults.trusted, loopback);
+}
+
 TEST(ServerConfig, AListWithoutAddressesIsRefused) {
     EXPECT_THAT(problems("listen = []\nbind = []\n"),
                 ElementsAre(HasSubstr("server.toml:1:10: listen: the list is empty"),

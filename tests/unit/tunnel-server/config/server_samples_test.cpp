@@ -79,7 +79,8 @@ TEST(Keys, AreTheOnesOfTheDocumentation) {
                     "grace", "heartbeat.interval", "heartbeat.timeout", "kernel_tls", "limits.ready",
                     "limits.ready_per_client", "limits.unauthenticated", "limits.unauthenticated_per_address",
                     "limits.waiting_visitors", "list.file", "list.name", "listen", "log.format", "log.level",
-                    "public_host", "store.path", "tls.certificate", "tls.key", "tls.link", "workers"));
+                    "public_host", "store.path", "tls.certificate", "tls.key", "tls.link", "websocket.link",
+                    "websocket.trusted", "workers"));
 }
 
 }  // namespace

@@ -16,6 +16,7 @@ TEST_F(TunnelctlTest, SessionListAndClose) {
     session.set_client("home");
     session.set_slot("1");
     session.set_address("[2001:db8::1]:51000");
+    session.set_way("websocket");
     session.set_software("tunnel-client 1.0.0");
     session.set_since(test_now - 2 * 3600 - 59);
     session.set_mappings(2);
@@ -26,16 +27,17 @@ TEST_F(TunnelctlTest, SessionListAndClose) {
     auto outcome = run_against(answer, {"session", "list"});
     EXPECT_EQ(request.request_case(), AdminRequest::kSessionList);
     EXPECT_EQ(outcome.out,
-              "CLIENT  SLOT  ADDRESS              SOFTWARE             SINCE  MAPPINGS  VISITORS  READY  "
-              "CIPHER       ROUND TRIP\n"
-              "home    1     [2001:db8::1]:51000  tunnel-client 1.0.0     2h         2         1      2  "
-              "aes-128-gcm     12.3 ms\n");
+              "CLIENT  SLOT  ADDRESS              WAY        SOFTWARE             SINCE  MAPPINGS  VISITORS  "
+              "READY  CIPHER       ROUND TRIP\n"
+              "home    1     [2001:db8::1]:51000  websocket  tunnel-client 1.0.0     2h         2         1  "
+              "    2  aes-128-gcm     12.3 ms\n");
     outcome = run_against(answer, {"session", "list", "--json"});
     EXPECT_EQ(outcome.out, R"([
   {
     "client": "home",
     "slot": "1",
     "address": "[2001:db8::1]:51000",
+    "way": "websocket",
     "software": "tunnel-client 1.0.0",
     "since": "2027-01-15T05:59:01Z",
     "mappings": 2,
