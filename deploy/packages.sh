@@ -9,8 +9,8 @@ packages_build=(
 packages_demo=(curl python3)
 packages_test=(
   libbenchmark-dev libgmock-dev libgtest-dev liburing-dev
-  bind9-dnsutils curl dnsdist dnsmasq-base haproxy iperf3 iproute2 nginx openssh-client openssh-server procps python3
-  qemu-system-x86 redis-server redis-tools strace wireguard-go wireguard-tools
+  bind9-dnsutils curl dnsdist dnsmasq-base haproxy iperf3 iproute2 microsocks nginx openssh-client openssh-server procps
+  python3 qemu-system-x86 redis-server redis-tools strace tinyproxy-bin wireguard-go wireguard-tools
 )
 packages_bench=(curl haproxy libnginx-mod-stream nginx openssh-client openssh-server openssl python3)
 packages_fuzz=(clang libclang-rt-14-dev)

@@ -32,7 +32,7 @@ bool stand_by(const ControlEnd& end) {
 
 Result<std::unique_ptr<Client>> Client::make(ClientConfig config, std::string slot, Stay stay, Log log,
                                              ConfigSource reload, Events events) {
-    auto access = make_access(*config.link, config.ca_file);
+    auto access = make_access(config, *config.link);
     if (!access) return pass(std::move(access.error()));
     try {
         return std::unique_ptr<Client>(new Client(std::move(config), std::move(*access), std::move(slot),
@@ -47,6 +47,7 @@ Client::Client(ClientConfig config, std::shared_ptr<const ServerAccess> access, 
                Log log, ConfigSource reload, Events events)
     : config_(std::move(config)),
       access_(std::move(access)),
+      plan_(access_->ways),
       slot_(std::move(slot)),
       stay_(stay),
       log_(std::move(log)),
@@ -61,6 +62,10 @@ Client::Client(ClientConfig config, std::shared_ptr<const ServerAccess> access, 
                         [this](const std::exception& bug) {
                             log_.error("bug in the client", {{"what", bug.what()}});
                         }),
+      bridges_(context_.get_executor(),
+               [this](const std::exception& bug) {
+                   log_.error("bug in the client", {{"what", bug.what()}});
+               }),
       tasks_(context_.get_executor(),
              [this](const std::exception& bug) {
                  log_.error("bug in the client", {{"what", bug.what()}});
@@ -112,9 +117,13 @@ wire::HeartbeatTimes Client::heartbeat() const {
 
 net::awaitable<void> Client::connect_loop() {
     while (stop_requests_ == 0) {
-        const auto end = co_await one_session();
+        auto end = co_await one_session();
+        const auto went = session_->way();
         session_.reset();
         if (stop_requests_ > 0) co_return;
+        // A reload has named other ways meanwhile.
+        if (!end.logged_in && went != plan_.current()) continue;
+        if (tries_another_way(end)) continue;
         if (!may_retry(end)) co_return fail_with(end.reason);
         co_await wait_before_retry(end);
     }
@@ -126,11 +135,40 @@ net::awaitable<ControlEnd> Client::one_session() {
     handlers.on_states = [this](const wire::MappingStates& states) { on_states(states); };
     handlers.on_ticket = [this](tls::TicketKey ticket) { open_data_connection(std::move(ticket)); };
     session_ = std::make_unique<ControlSession>(
-        context_.get_executor(), access_,
+        bridges_, access_, plan_.current(),
         LoginOptions{slot_, instance_, takeover_, offered_ciphers(config_.cipher, cpu_has_aes())},
         heartbeat(), std::move(handlers));
-    log_.debug("connecting", {{"server", to_string(access_->link.server)}});
+    log_.debug("connecting", {{"server", server_name()}, {"way", to_string(*plan_.current())}});
     co_return co_await session_->run(resolver_);
+}
+
+std::string Client::server_name() const {
+    return to_string(plan_.current()->server);
+}
+
+// Whether there is one left in this round; if not, `end` tells what all of them said.
+bool Client::tries_another_way(ControlEnd& end) {
+    // The server itself has spoken, so another way leads to the same words.
+    if (end.logged_in || end.goodbye || end.reason.code == Errc::version) {
+        plan_.worked();
+        return false;
+    }
+    const auto failed = plan_.current();
+    if (plan_.failed(end.reason, end.reached)) {
+        end.reason = plan_.summary();
+        return false;
+    }
+    const bool news = end.reason.message != last_way_reason_;
+    last_way_reason_ = end.reason.message;
+    if (news)
+        log_.info("trying another way",
+                  {{"server", to_string(failed->server)},
+                   {"way", to_string(*failed)},
+                   {"reason", end.reason.message},
+                   {"next", fmt::format("{} {}", server_name(), to_string(*plan_.current()))}});
+    else
+        log_.debug("trying another way", {{"way", to_string(*failed)}, {"reason", end.reason.message}});
+    return true;
 }
 
 bool Client::may_retry(const ControlEnd& end) {
@@ -146,13 +184,12 @@ net::awaitable<void> Client::wait_before_retry(const ControlEnd& end) {
     if (!takeover_ && news)
         log_.warn(
             "standing by",
-            {{"server", to_string(access_->link.server)},
+            {{"server", server_name()},
              {"reason", end.reason.message},
              {"hint", "two machines use one join link: give each its own (tunnelctl client add NAME)"}});
     else if (news)
-        log_.warn("reconnecting", {{"server", to_string(access_->link.server)},
-                                   {"reason", end.reason.message},
-                                   {"in_ms", pause.count()}});
+        log_.warn("reconnecting",
+                  {{"server", server_name()}, {"reason", end.reason.message}, {"in_ms", pause.count()}});
     else
         log_.debug("reconnecting", {{"reason", end.reason.message}, {"in_ms", pause.count()}});
     told_.clear();
@@ -166,8 +203,10 @@ void Client::on_accepted(const wire::LoginAccepted& accepted) {
     takeover_ = true;
     last_reason_.clear();
     health_is_told_ = false;
+    last_way_reason_.clear();
     server_knows_ = accepted.mapping_options;
-    log_.info("client ready", {{"server", to_string(access_->link.server)},
+    log_.info("client ready", {{"server", server_name()},
+                               {"way", to_string(*session_->way())},
                                {"client", access_->link.client},
                                {"software", accepted.software},
                                {"cipher", to_string(accepted.cipher)}});
@@ -269,8 +308,8 @@ void Client::open_data_connection(tls::TicketKey ticket) {
             if (session_ && session_->id() == session) session_->dial_failed(number, reason);
         });
     };
-    data_.open({session_->server(), session_->id(), std::move(ticket), session_->cipher(), liveness(),
-                std::move(on_failed)});
+    data_.open({session_->way(), session_->first_hop(), session_->id(), std::move(ticket), session_->cipher(),
+                liveness(), std::move(on_failed)});
 }
 
 void Client::reload() {
@@ -279,7 +318,7 @@ void Client::reload() {
         log_.error("config reload refused", {{"file", config_.file}, {"reason", next.error().message}});
         return;
     }
-    auto access = make_access(*next->link, next->ca_file);
+    auto access = make_access(*next, *next->link);
     if (!access) {
         log_.error("config reload refused", {{"file", config_.file}, {"reason", access.error().message}});
         return;
@@ -288,7 +327,9 @@ void Client::reload() {
 }
 
 void Client::apply(ClientConfig next, std::shared_ptr<const ServerAccess> access) {
-    const bool other_server = !(access->link == access_->link) || next.ca_file != config_.ca_file;
+    const bool other_server = !(access->link == access_->link) || next.ca_file != config_.ca_file ||
+                              next.servers != config_.servers || next.way != config_.way ||
+                              next.proxy != config_.proxy;
     const bool other_cipher = next.cipher != config_.cipher;
     if (next.workers != config_.workers) log_.warn("setting needs a restart", {{"setting", "workers"}});
     if (next.kernel_tls != config_.kernel_tls)
@@ -300,9 +341,10 @@ void Client::apply(ClientConfig next, std::shared_ptr<const ServerAccess> access
     workers_.set_liveness(liveness());
     if (other_server || other_cipher) {
         access_ = std::move(access);
+        plan_ = WayPlan(access_->ways);
         if (session_)
             session_->close(Code::restarting, other_server
-                                                  ? "the client's config names another server or secret"
+                                                  ? "the client's config names another server, secret or way"
                                                   : "the client's config names another cipher");
         retry_.cancel();
     } else if (session_) {
@@ -324,9 +366,12 @@ net::awaitable<void> Client::stop_loop() {
     co_await drain();
     {
         // The goodbye has its second to leave; a dial in progress gets no longer.
-        const net::Deadline deadline(context_.get_executor(), goodbye_limit,
-                                     [this] { connection_tasks_.cancel(); });
+        const net::Deadline deadline(context_.get_executor(), goodbye_limit, [this] {
+            connection_tasks_.cancel();
+            bridges_.cancel();
+        });
         co_await connection_tasks_.join();
+        co_await bridges_.join();
     }
     tasks_.cancel();
     co_await tasks_.join();
@@ -347,31 +392,6 @@ net::awaitable<void> Client::drain() {
     }
     if (running > 0) co_await workers_.abort_relays(net::RelayEnd::drained);
     log_.info("drained", {{"cut", running}});
-}
-
-Status try_login(std::shared_ptr<const ServerAccess> access, CipherSetting cipher) try {
-    asio::io_context context(1);
-    net::Resolver resolver(context.get_executor());
-    ControlSession* running = nullptr;
-    ControlSession::Handlers handlers;
-    handlers.on_accepted = [&](const wire::LoginAccepted&) {
-        running->close(Code::leaving, "the link works");
-    };
-    handlers.on_states = [](const wire::MappingStates&) {};
-    handlers.on_ticket = [](const tls::TicketKey&) {};
-    ControlSession session(context.get_executor(), std::move(access),
-                           {"join", random_u64(), true, offered_ciphers(cipher, cpu_has_aes())}, {},
-                           std::move(handlers));
-    running = &session;
-    std::optional<ControlEnd> end;
-    // Named, so that it lives until the coroutine has ended.
-    const auto log_in_once = [&]() -> net::awaitable<void> { end = co_await session.run(resolver); };
-    net::spawn_unowned(context.get_executor(), log_in_once());
-    context.run();
-    if (end->logged_in) return {};
-    return pass(std::move(end->reason));
-} catch (const std::system_error& error) {
-    return pass(net::event_loop_error(error));
 }
 
 }  // namespace tunnel::client

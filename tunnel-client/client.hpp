@@ -18,6 +18,7 @@
 #include "tunnel-client/data/data_plane.hpp"
 #include "tunnel-client/health/health_checks.hpp"
 #include "tunnel-client/services/service_rules.hpp"
+#include "tunnel-client/ways/way_plan.hpp"
 
 namespace tunnel::client {
 
@@ -57,6 +58,8 @@ class Client {
 
     net::awaitable<void> connect_loop();
     net::awaitable<ControlEnd> one_session();
+    std::string server_name() const;
+    bool tries_another_way(ControlEnd& end);
     // Decides what an ended connection means; false when it is no use to try again.
     bool may_retry(const ControlEnd& end);
     net::awaitable<void> wait_before_retry(const ControlEnd& end);
@@ -79,6 +82,7 @@ class Client {
 
     ClientConfig config_;
     std::shared_ptr<const ServerAccess> access_;
+    WayPlan plan_;
     std::string slot_;
     Stay stay_;
     Log log_;
@@ -91,6 +95,7 @@ class Client {
     DataPlane data_;
     net::Resolver resolver_;
     net::TaskGroup connection_tasks_;  // the control connection's
+    net::TaskGroup bridges_;           // that carry it
     net::TaskGroup tasks_;
     std::shared_ptr<const ServiceRules> rules_;
     std::unique_ptr<ControlSession> session_;
@@ -101,6 +106,7 @@ class Client {
     bool was_connected_ = false;  // ever, in this process
     bool takeover_ = true;
     std::string last_reason_;
+    std::string last_way_reason_;
     std::map<std::string, Port> chosen_ports_;  // by the server, asked for again after a reconnect
     std::map<std::string, wire::MappingState> told_;
     std::vector<std::string> server_knows_;      // options of mappings, by name
@@ -109,8 +115,5 @@ class Client {
     bool health_is_told_ = false;  // to the present session
     std::optional<Error> failure_;
 };
-
-// Logs in once and leaves again: whether this link works. For `join`.
-Status try_login(std::shared_ptr<const ServerAccess> access, CipherSetting cipher);
 
 }  // namespace tunnel::client

@@ -1,8 +1,8 @@
 #include "tunnel-client/join.hpp"
 
 #include "common/config/files.hpp"
-#include "tunnel-client/client.hpp"
 #include "tunnel-client/config/client_config.hpp"
+#include "tunnel-client/try_login.hpp"
 
 namespace tunnel::client {
 
@@ -24,9 +24,10 @@ Result<std::string> join(const config::ClientPaths& paths, const config::JoinLin
     // tried.
     auto current = load_client_config(paths, Link::optional);
     if (!current) return pass(config::to_error(current.error()));
-    auto access = make_access(link, current->ca_file);
+    auto access = make_access(*current, link);
     if (!access) return pass(std::move(access.error()));
-    if (auto ok = try_login(std::move(*access), current->cipher); !ok) return pass(std::move(ok.error()));
+    const auto way = try_login(std::move(*access), current->cipher);
+    if (!way) return pass(way.error());
     auto contents = new_contents(paths.config, link);
     if (!contents) return pass(std::move(contents.error()));
     if (auto ok = config::make_private_folder(config::folder_of(paths.config)); !ok)
@@ -35,7 +36,8 @@ Result<std::string> join(const config::ClientPaths& paths, const config::JoinLin
             config::write_private_file(paths.config, text_of(contents->reveal()), config::Overwrite::yes);
         !ok)
         return pass(std::move(ok.error()));
-    return fmt::format("joined {} as \"{}\"; saved {}", to_string(link.server), link.client, paths.config);
+    return fmt::format("joined {} as \"{}\"{}; saved {}", to_string(link.server), link.client,
+                       *way == "direct" ? std::string() : fmt::format(" (way: {})", *way), paths.config);
 }
 
 }  // namespace tunnel::client

@@ -133,8 +133,13 @@ int check(const Options& options) {
     if (!paths) return fail_with(paths.error().message, exit_usage);
     auto config = client::load_client_config(*paths);
     if (!config) return report(config.error());
+    // The proxies that the environment names and the CA file are part of what run would need.
+    const auto access = client::make_access(*config, *config->link);
+    if (!access) return fail_with(access.error().message, exit_usage);
     for (const auto& warning : config->warnings) say(fmt::format("warning: {}", warning));
-    fmt::print("{}: ok\n", paths->config);
+    fmt::print("{}: ok\nways to the server, tried in turn:\n", paths->config);
+    for (const auto& way : (*access)->ways)
+        fmt::print("  {} {}\n", to_string(way->server), client::to_string(*way));
     return exit_done;
 }
 

@@ -102,39 +102,8 @@ TEST_P(BothModes, AVisitorThatSaysNothingAndGoesEndsBothSides) {
 }
 
 TEST_P(BothModes, ASlowReaderGetsEveryByteAndHoldsBackTheSender) {
-    constexpr std::size_t much = std::size_t{48} * 1024 * 1024;
-    std::atomic<std::size_t> sent{0};
-    const Bytes block = pattern(64 * 1024, 4);
-    const Service service([&](Peer& peer) {
-        for (std::size_t at = 0; at < much; at += block.size()) {
-            if (!peer.send(block)) return;
-            sent += block.size();
-        }
-        peer.finish();
-    });
     start_server();
-    auto visitor = Peer::connect(expose(service));
-    // Reads nothing: the sender comes to a halt, so nothing in between takes without limit.
-    std::size_t before = 0;
-    EXPECT_TRUE(eventually([&] {
-        const auto now = sent.load();
-        const bool halted = now > 0 && now == before;
-        before = now;
-        std::this_thread::sleep_for(Millis(100));
-        return halted;
-    }));
-    EXPECT_LT(sent.load(), much);
-    std::size_t got = 0;
-    bool same = true;
-    while (got < much) {
-        const auto bytes = visitor.receive(block.size());
-        if (bytes.empty()) break;
-        same = same && bytes == block;
-        got += bytes.size();
-    }
-    EXPECT_EQ(got, much);
-    EXPECT_TRUE(same);
-    EXPECT_EQ(visitor.receive_all().end, End::orderly);
+    expect_slow_reader_holds_back(std::size_t{48} * 1024 * 1024);
 }
 
 TEST_F(TunnelTest, TheIpv6WildcardServesBothFamilies) {

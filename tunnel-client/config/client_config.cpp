@@ -35,6 +35,26 @@ void read_ca_file(Table& root, ClientConfig& out) {
     if (root.read("ca_file", path) && !path.empty()) out.ca_file = config::path_from_config(out.file, path);
 }
 
+Result<WayChoice> parse_way(std::string_view text) {
+    if (text == "auto") return WayChoice::automatic;
+    if (text == "direct") return WayChoice::direct;
+    if (text == "websocket") return WayChoice::websocket;
+    return fail(Errc::invalid, "\"{}\" is not a way to the server: write auto, direct or websocket", text);
+}
+
+void read_ways(Table& root, ClientConfig& out) {
+    root.read_list("servers", out.servers, [](std::string_view text) { return parse_host_port(text); });
+    root.read("way", out.way, parse_way);
+    auto text = root.text("proxy");
+    if (!text || text->value.empty()) return;
+    auto proxy = parse_proxy(text->value);
+    wipe(text->value);
+    if (proxy)
+        out.proxy = std::move(*proxy);
+    else
+        root.report("proxy", text->at, proxy.error().message);
+}
+
 // Reports what two mappings cannot have both.
 void check_unique(Table& table, const MappingOptions& mapping, const std::vector<MappingOptions>& above) {
     for (const auto& other : above) {
@@ -57,6 +77,7 @@ void read_all(Document& document, ClientConfig& out, Link link) {
     Table root = document.root();
     read_link(root, out, link);
     read_ca_file(root, out);
+    read_ways(root, out);
     root.read_list("allow", out.allow, parse_allow_rule);
     config::read_workers(root, out.workers);
     config::read_kernel_tls(root, out.kernel_tls);
@@ -102,6 +123,10 @@ config::Checked<ClientConfig> load_client_config(const config::ClientPaths& path
     if (!text) return tl::unexpected(config::problem_with_file(paths.config, text.error().message));
     auto config = parse_client_config(*text, paths.config, link);
     wipe(*text);
+    if (config && !config->link && config->proxy && !config->proxy->password.empty() &&
+        config::readable_by_others(paths.config))
+        config->warnings.push_back(fmt::format(
+            "{0} holds a proxy's password and other users can read it: run `chmod 600 {0}`", paths.config));
     if (config && config->link && config::readable_by_others(paths.config))
         config->warnings.push_back(fmt::format(
             "{0} holds this client's secret and other users can read it: run `chmod 600 {0}`", paths.config));

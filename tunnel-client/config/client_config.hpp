@@ -15,14 +15,21 @@
 #include "common/core/secret.hpp"
 #include "common/mapping/mapping_options.hpp"
 #include "tunnel-client/config/allow_rule.hpp"
+#include "tunnel-client/config/proxy.hpp"
 
 namespace tunnel::client {
+
+// How the server is reached: as it is, inside WebSocket over TLS, or the one and then the other.
+enum class WayChoice { automatic, direct, websocket };
 
 // The defaults are those of an empty client.toml.
 struct ClientConfig {
     std::string file;                      // the client.toml it came from
     std::optional<config::JoinLink> link;  // always there after a load with Link::required
     std::string ca_file;                   // a path, PEM; empty: the system's bundle
+    std::vector<HostPort> servers;         // other addresses of the same server, tried after the link's
+    WayChoice way = WayChoice::automatic;
+    std::optional<Proxy> proxy;  // none: what the environment says
     std::vector<AllowRule> allow = loopback_rules();
     unsigned workers = 0;  // 0: one per core
     config::KernelTlsChoice kernel_tls = config::KernelTlsChoice::off;

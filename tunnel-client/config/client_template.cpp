@@ -13,6 +13,12 @@ constexpr std::string_view rest = R"(
 # With ca=system in the link: verify the server by this bundle (PEM) instead of the system's.
 # ca_file = "ca.pem"
 
+# Other addresses of the same server, tried in turn after the link's; the way to it: "auto" (direct, then websocket),
+# "direct" or "websocket"; the proxy: empty for what HTTPS_PROXY, ALL_PROXY and NO_PROXY say, "none", or a URL.
+# servers = ["vps.example.com:443"]
+# way = "auto"
+# proxy = "http://USER:PASSWORD@proxy.lan:3128"
+
 # What the server's administrator may point at besides the mappings below: HOST_OR_NETWORK[:PORTS].
 # allow = ["127.0.0.0/8", "::1", "192.168.1.10:80", "nas.lan:80-90", "[fd00::]/8", "unix:/run/app.sock"]
 

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 
-#include "common/config/files.hpp"
 #include "common/core/version.hpp"
 #include "common/net/deadline.hpp"
 #include "common/net/socket.hpp"
 #include "common/tls/login_proof.hpp"
+#include "tunnel-client/ways/passage.hpp"
 
 namespace tunnel::client {
 
@@ -17,36 +17,30 @@ constexpr Seconds login_limit{15};
 
 }  // namespace
 
-Result<std::shared_ptr<const ServerAccess>> make_access(const config::JoinLink& link,
-                                                        const std::string& ca_file) {
-    tls::Trust trust = tls::SystemStore{};
-    if (const auto* pin = std::get_if<config::Pin>(&link.trust)) {
-        trust = tls::Pin{*pin};
-    } else if (!ca_file.empty()) {
-        auto pem = config::read_file(ca_file);
-        if (!pem) return pass(std::move(pem.error()));
-        trust = tls::CaBundle{std::move(*pem)};
-    }
-    auto context = tls::ClientContext::make(std::move(trust), link.server.host);
-    if (!context) return pass(std::move(context.error()));
-    return std::make_shared<const ServerAccess>(ServerAccess{link.copy(), std::move(*context)});
+Result<std::shared_ptr<const ServerAccess>> make_access(const ClientConfig& config,
+                                                        const config::JoinLink& link) {
+    auto ways = make_ways(config, link, environment_of_process);
+    if (!ways) return pass(std::move(ways.error()));
+    return std::make_shared<const ServerAccess>(ServerAccess{link.copy(), std::move(*ways)});
 }
 
-ControlSession::ControlSession(const asio::any_io_executor& executor,
-                               std::shared_ptr<const ServerAccess> access, LoginOptions login,
-                               wire::HeartbeatTimes times, Handlers handlers)
-    : executor_(executor),
+ControlSession::ControlSession(net::TaskGroup& bridges, std::shared_ptr<const ServerAccess> access,
+                               std::shared_ptr<const Way> way, LoginOptions login, wire::HeartbeatTimes times,
+                               Handlers handlers)
+    : executor_(bridges.executor()),
+      bridges_(bridges),
       access_(std::move(access)),
+      way_(std::move(way)),
       login_(std::move(login)),
       times_(times),
       handlers_(std::move(handlers)) {}
 
 net::awaitable<ControlEnd> ControlSession::run(net::Resolver& resolver) {
     auto fd = co_await connect(resolver);
-    if (!fd) co_return ControlEnd{fd.error(), std::nullopt, false};
+    if (!fd) co_return ControlEnd{fd.error(), std::nullopt, false, reached_};
     auto opened = co_await open_channel(std::move(*fd));
     if (opened) opened = log_in();
-    if (!opened) co_return ControlEnd{opened.error(), std::nullopt, false};
+    if (!opened) co_return ControlEnd{opened.error(), std::nullopt, false, reached_};
     auto login_deadline = std::make_optional<net::Deadline>(executor_, login_limit, [this] {
         if (!logged_in_) channel_->abort({Errc::timeout, "the server did not answer the login in time", 0});
     });
@@ -54,26 +48,40 @@ net::awaitable<ControlEnd> ControlSession::run(net::Resolver& resolver) {
     auto reason = co_await std::move(pending);
     login_deadline.reset();
     closed_ = true;
-    co_return ControlEnd{std::move(reason), goodbye_, logged_in_};
+    co_return ControlEnd{std::move(reason), goodbye_, logged_in_, reached_};
+}
+
+tl::unexpected<Error> ControlSession::no_proxy(const Error& error) const {
+    return fail(error.code,
+                "cannot reach {} ({}): is it running? It is named by `proxy` in client.toml or by the "
+                "environment",
+                to_string(way_->proxy), error.message);
 }
 
 net::awaitable<Result<net::UniqueFd>> ControlSession::connect(net::Resolver& resolver) {
-    const auto& server = access_->link.server;
-    auto addresses = co_await resolver.resolve(server, connect_limit);
+    const auto& hop = way_->first_hop();
+    auto addresses = co_await resolver.resolve(hop, connect_limit);
+    const bool through_proxy = way_->proxy.kind != Proxy::Kind::none;
+    if (!addresses && through_proxy) co_return no_proxy(addresses.error());
     if (!addresses) co_return pass(addresses.error());
     auto fd = co_await net::dial(std::move(*addresses), connect_limit);
+    if (!fd && through_proxy) co_return no_proxy(fd.error());
     if (!fd)
         co_return fail(fd.error().code,
                        "cannot reach the server {} ({}): is it running, and is its tunnel port open?",
-                       to_string(server), fd.error().message);
-    net::set_no_delay(fd->get());
-    net::set_user_timeout(fd->get(), times_.timeout);
-    server_ = net::peer_of(fd->get());
-    co_return std::move(*fd);
+                       to_string(hop), fd.error().message);
+    reached_ = true;
+    first_hop_ = net::peer_of(fd->get());
+    const net::Liveness liveness{times_.interval, times_.timeout};
+    auto through = co_await go(way_, std::move(*fd), bridges_, liveness);
+    if (!through) co_return pass(through.error());
+    net::set_no_delay(through->get());
+    net::set_user_timeout(through->get(), times_.timeout);
+    co_return std::move(*through);
 }
 
 net::awaitable<Status> ControlSession::open_channel(net::UniqueFd fd) {
-    auto session = tls::Session::client(access_->context);
+    auto session = tls::Session::client(way_->control);
     net::Descriptor socket(executor_, fd.release());
     {
         const net::Deadline deadline(executor_, login_limit, [&socket] { socket.cancel(); });
@@ -82,7 +90,7 @@ net::awaitable<Status> ControlSession::open_channel(net::UniqueFd fd) {
             if (deadline.expired())
                 co_return fail(Errc::timeout,
                                "{} does not answer as a tunnel-server does: is this the right port?",
-                               to_string(access_->link.server));
+                               to_string(way_->server));
             co_return ok;
         }
     }

@@ -9,6 +9,7 @@
 #include "common/net/dialer.hpp"
 #include "common/net/socket.hpp"
 #include "common/net/stream_io.hpp"
+#include "tunnel-client/ways/passage.hpp"
 
 namespace tunnel::client {
 
@@ -41,12 +42,18 @@ net::awaitable<Status> read_head(net::WatchedSocket& socket, MutableBytes out,
 
 }  // namespace
 
-net::awaitable<Result<net::UniqueFd>> dial_with_preface(const DataJob& job, wire::Preface& preface) {
-    net::Endpoints server(1, job.server);
-    auto fd = co_await net::dial(std::move(server), dial_limit);
+net::awaitable<Result<net::UniqueFd>> dial_with_preface(net::Worker& worker, const DataJob& job,
+                                                        wire::Preface& preface) {
+    net::Endpoints hop(1, job.first_hop);
+    auto fd = co_await net::dial(std::move(hop), dial_limit);
     if (!fd) co_return pass(fd.error());
+    if (!job.way->is_plain()) {
+        auto through = co_await go(job.way, std::move(*fd), worker.bridges(), job.liveness);
+        if (!through) co_return pass(through.error());
+        fd = std::move(*through);
+    }
     net::prepare_for_relay(fd->get(), job.liveness);
-    preface = {job.session, job.ticket.number, {}};
+    preface = {job.session, job.ticket.number, {}, !job.way->keeps_half_close()};
     fill_random(preface.nonce);
     const auto head = wire::encode_preface(preface);
     const auto mac = tls::preface_mac(job.ticket.key, head);

@@ -23,8 +23,10 @@ struct OpenedStream {
     std::optional<tls::CarrierKeys> carrier_keys;  // when it is for datagrams
 };
 
-// Dials the tunnel port and sends the preface. Errors name the address.
-net::awaitable<Result<net::UniqueFd>> dial_with_preface(const DataJob& job, wire::Preface& preface);
+// Dials the tunnel port by the way that the control connection went, and sends the preface. Errors name the
+// address.
+net::awaitable<Result<net::UniqueFd>> dial_with_preface(net::Worker& worker, const DataJob& job,
+                                                        wire::Preface& preface);
 
 // Waits for the server's head. Errc::closed: the server had no visitor for it after all, which is nothing
 // unusual.

@@ -130,10 +130,11 @@ void DataPlane::open(DataJob job) {
 net::awaitable<void> DataPlane::serve(PerWorker& at, DataJob job) {
     auto& worker = at.worker;
     wire::Preface preface;
-    auto fd = co_await dial_with_preface(job, preface);
+    auto fd = co_await dial_with_preface(worker, job, preface);
     if (!fd) {
-        log_.warn("data connection failed",
-                  {{"server", net::to_text(job.server)}, {"reason", fd.error().message}});
+        log_.warn("data connection failed", {{"server", net::to_text(job.first_hop)},
+                                             {"way", to_string(*job.way)},
+                                             {"reason", fd.error().message}});
         job.on_failed(job.ticket.number, fd.error().message);
         co_return;
     }
@@ -144,7 +145,7 @@ net::awaitable<void> DataPlane::serve(PerWorker& at, DataJob job) {
         co_return;
     }
     if (stream->open.datagrams) {
-        co_await serve_datagrams(at, std::move(*stream), job.server);
+        co_await serve_datagrams(at, std::move(*stream), job);
         co_return;
     }
     Dialled service = tl::unexpected(wire::StreamAnswer{Code::draining, "the client is shutting down"});
@@ -182,8 +183,7 @@ net::awaitable<void> DataPlane::serve(PerWorker& at, DataJob job) {
         relay.abort(net::RelayEnd::data_failed, "the data connection broke");
 }
 
-net::awaitable<void> DataPlane::serve_datagrams(PerWorker& at, OpenedStream stream,
-                                                net::tcp::endpoint server) {
+net::awaitable<void> DataPlane::serve_datagrams(PerWorker& at, OpenedStream stream, const DataJob& job) {
     tl::expected<net::udp::endpoint, wire::StreamAnswer> service =
         tl::unexpected(wire::StreamAnswer{Code::draining, "the client is shutting down"});
     const auto rules_now = rules();
@@ -201,8 +201,13 @@ net::awaitable<void> DataPlane::serve_datagrams(PerWorker& at, OpenedStream stre
     }
     // All flows of a group are served by one worker.
     auto& keeper = *per_worker_[stream.open.datagrams->group % per_worker_.size()];
-    DatagramGrant grant{stream.socket->unwatch(), std::move(stream.open), std::move(*stream.carrier_keys),
-                        *service, net::udp::endpoint(server.address(), server.port())};
+    DatagramGrant grant{stream.socket->unwatch(),
+                        std::move(stream.open),
+                        std::move(*stream.carrier_keys),
+                        *service,
+                        std::nullopt,
+                        to_string(*job.way)};
+    if (job.way->is_plain()) grant.server.emplace(job.first_hop.address(), job.first_hop.port());
     asio::post(keeper.worker.executor(),
                [udp = &keeper.udp, grant = std::move(grant)]() mutable { udp->adopt(std::move(grant)); });
 }

@@ -14,6 +14,7 @@
 #include "common/tls/key_schedule.hpp"
 #include "tunnel-client/services/service_rules.hpp"
 #include "tunnel-client/udp/client_udp_worker.hpp"
+#include "tunnel-client/ways/way.hpp"
 
 namespace tunnel::client {
 
@@ -21,7 +22,8 @@ struct OpenedStream;
 
 // A data connection to be dialled. A value that crosses threads.
 struct DataJob {
-    net::tcp::endpoint server;  // the address that the control connection reached
+    std::shared_ptr<const Way> way;  // the control connection's
+    net::tcp::endpoint first_hop;    // the address that it reached
     SessionId session;
     tls::TicketKey ticket;
     Cipher cipher;
@@ -51,7 +53,7 @@ class DataPlane {
         net::Resolver resolver;
         ClientUdpWorker udp;
     };
-    net::awaitable<void> serve_datagrams(PerWorker& at, OpenedStream stream, net::tcp::endpoint server);
+    net::awaitable<void> serve_datagrams(PerWorker& at, OpenedStream stream, const DataJob& job);
     net::awaitable<void> serve(PerWorker& at, DataJob job);
     std::shared_ptr<const ServiceRules> rules() const;
 

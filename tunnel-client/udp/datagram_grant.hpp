@@ -2,6 +2,9 @@
 // A data connection on which the server opened a stream for datagrams, and what is known of the service. A
 // value that crosses threads.
 
+#include <optional>
+#include <string>
+
 #include "common/net/datagram/udp_socket.hpp"
 #include "common/net/unique_fd.hpp"
 #include "common/tls/key_schedule.hpp"
@@ -14,7 +17,9 @@ struct DatagramGrant {
     wire::StreamOpen open;  // its `datagrams` are there
     tls::CarrierKeys keys;
     net::udp::endpoint service;
-    net::udp::endpoint server;  // where packets go
+    // Where packets go; nothing when the way to the server is one that carries TCP only.
+    std::optional<net::udp::endpoint> server;
+    std::string way;
 };
 
 }  // namespace tunnel::client

@@ -67,14 +67,26 @@ void FlowGroup::add(DatagramGrant grant) {
     if (carrier->start() != 0) return;
     carriers_.push_back(std::move(carrier));
     if (grant.open.datagrams->path == 0) return;
+    if (!grant.server) return take_stream_only(grant.way);
+    stream_only_ = false;
     path_ = grant.open.datagrams->path;
-    server_ = grant.server;
+    server_ = *grant.server;
     const auto now = Clock::now();
     link_ = std::make_unique<net::PacketLink>(
         worker_.ciphers(), net::PacketLink::Keys{grant.keys.packets.to_server, grant.keys.packets.to_client},
         path_, net::PacketLink::Role::knocks, now);
     was_usable_ = false;
     open_packet_socket(now);
+}
+
+// No answer to what the server offers: it never hears of packets, and takes the stream, too.
+void FlowGroup::take_stream_only(const std::string& way) {
+    link_.reset();
+    close_packet_socket();
+    if (std::exchange(stream_only_, true)) return;
+    worker_.log().info("datagrams go by stream",
+                       {{"mapping", mapping_},
+                        {"reason", fmt::format("the way to the server is {}, where only TCP passes", way)}});
 }
 
 bool FlowGroup::still_permitted(const ServiceRules& rules) const {

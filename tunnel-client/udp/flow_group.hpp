@@ -85,6 +85,7 @@ class FlowGroup final : public net::Carrier::Owner {
     void flush_soon();
     void flush();
     void send_packets();
+    void take_stream_only(const std::string& way);
     void open_packet_socket(TimePoint now);
     void close_packet_socket();
     void close();
@@ -107,6 +108,7 @@ class FlowGroup final : public net::Carrier::Owner {
     TimePoint packets_opened_{};
     bool packets_failed_ = false;
     bool was_usable_ = false;
+    bool stream_only_ = false;
 
     Flusher flusher_{*this};
     bool flushing_soon_ = false;

@@ -111,6 +111,34 @@ class Sshd:
         return f"{self.user}@127.0.0.1"
 
 
+TINYPROXY = """
+Port {port}
+Listen 127.0.0.1
+Timeout 600
+MaxClients 200
+LogLevel Connect
+{more}
+"""
+
+
+def start_tinyproxy(case, more: str = "", port: int | None = None):
+    """tinyproxy, which does CONNECT; `more` are lines of its config; returns (process, port)."""
+    port = port or free_port()
+    config = case.write(f"tinyproxy-{port}.conf", TINYPROXY.format(port=port, more=more))
+    process = case.start([tool("tinyproxy"), "-d", "-c", config])
+    wait_until(lambda: is_listening(port) or not process.alive(), what="tinyproxy listens")
+    return process, port
+
+
+def start_microsocks(case, *login: str, port: int | None = None):
+    """microsocks, a SOCKS5 proxy; with a user and password where given; returns (process, port)."""
+    port = port or free_port()
+    options = ["-u", login[0], "-P", login[1]] if login else []
+    process = case.start([tool("microsocks"), "-i", "127.0.0.1", "-p", port, *options])
+    wait_until(lambda: is_listening(port) or not process.alive(), what="microsocks listens")
+    return process, port
+
+
 def start_redis(case):
     """redis-server without persistence; returns (process, port)."""
     port, folder = free_port(), case.make_folder("redis")

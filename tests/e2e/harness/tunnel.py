@@ -150,7 +150,8 @@ class Server:
 class Client:
     """tunnel-client with its config in one temporary folder."""
 
-    def __init__(self, case, *, name="client", user=None, link=None, settings=None, mappings=(), descriptors=None):
+    def __init__(self, case, *, name="client", user=None, link=None, settings=None, mappings=(), descriptors=None,
+                 env=None):
         self.case = case
         self.user = user
         self.name = name
@@ -159,6 +160,7 @@ class Client:
         give_to(self.folder, user)
         self.settings = dict(settings or {})
         self.mappings = list(mappings)
+        self.env = env
         self.process = None
         if link is not None:
             self.settings["link"] = link
@@ -179,12 +181,12 @@ class Client:
 
     def run(self, verb, *arguments, input=None, deadline=30.0):
         return run([tunnel_binary("tunnel-client", self.user), verb, *arguments, "--dir", self.folder], user=self.user,
-                   input=input, deadline=deadline)
+                   env=self.env, input=input, deadline=deadline)
 
     def launch(self, verb="run", *arguments):
         self.process = self.case.start(
             [tunnel_binary("tunnel-client", self.user), verb, *arguments, "--dir", self.folder],
-            name=f"{self.name} {verb}", user=self.user, descriptors=self.descriptors)
+            name=f"{self.name} {verb}", user=self.user, env=self.env, descriptors=self.descriptors)
         return self
 
     def start(self, *arguments):

@@ -19,9 +19,46 @@ proto::MappingQuery query(const std::string& name) {
 
 INSTANTIATE_TEST_SUITE_P(Mode, BothModes, testing::Bool(), mode_name);
 
+void BothModes::expect_slow_reader_holds_back(std::size_t much, const std::string& config) {
+    std::atomic<std::size_t> sent{0};
+    const Bytes block = pattern(64 * 1024, 4);
+    const Service service([&](Peer& peer) {
+        for (std::size_t at = 0; at < much; at += block.size()) {
+            if (!peer.send(block)) return;
+            sent += block.size();
+        }
+        peer.finish();
+    });
+    auto visitor = Peer::connect(expose(service, config));
+    // Reads nothing: the sender comes to a halt, so nothing in between takes without limit.
+    std::size_t before = 0;
+    EXPECT_TRUE(eventually([&] {
+        const auto now = sent.load();
+        const bool halted = now > 0 && now == before;
+        before = now;
+        std::this_thread::sleep_for(Millis(100));
+        return halted;
+    }));
+    EXPECT_LT(sent.load(), much);
+    std::size_t got = 0;
+    bool same = true;
+    while (got < much) {
+        const auto bytes = visitor.receive(block.size());
+        if (bytes.empty()) break;
+        same = same && bytes == block;
+        got += bytes.size();
+    }
+    EXPECT_EQ(got, much);
+    EXPECT_TRUE(same);
+    EXPECT_EQ(visitor.receive_all().end, End::orderly);
+}
+
 TunnelTest::TunnelTest() {
     // As both programs do: splice(2) has no flag against it.
     (void)::signal(SIGPIPE, SIG_IGN);
+    // No proxy of the developer's own stands between the two ends.
+    for (const auto* variable : {"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"})
+        (void)::unsetenv(variable);
     std::string name = (std::filesystem::temp_directory_path() / "tunnel-it-XXXXXX").string();
     if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make a folder");
     folder = name;

@@ -77,6 +77,9 @@ class BothModes : public TunnelTest, public testing::WithParamInterface<bool> {
         return start_client(more + mapping_toml("service", service.address(), encrypted()))
             .listening("service");
     }
+    // A service sends `much` to a visitor who reads nothing of it at first, through a client with this
+    // config: more than all that stands between them may take.
+    void expect_slow_reader_holds_back(std::size_t much, const std::string& config = "");
 };
 inline std::string mode_name(const testing::TestParamInfo<bool>& info) {
     return info.param ? "encrypted" : "plain";

@@ -53,6 +53,32 @@ TEST(ClientConfig, DefaultsStandInTheStruct) {
     EXPECT_THAT(config.warnings, IsEmpty());
 }
 
+TEST(ClientConfig, ReadsTheWaysToTheServer) {
+    const auto config = good(link_line + R"(
+servers = ["vps.example.com:443", "[2001:db8::1]:7000"]
+way = "websocket"
+proxy = "http://me:geheim@proxy.lan:3128"
+)");
+    EXPECT_THAT(config.servers, ElementsAre(HostPort{"vps.example.com", 443}, HostPort{"2001:db8::1", 7000}));
+    EXPECT_EQ(config.way, WayChoice::websocket);
+    ASSERT_TRUE(config.proxy);
+    EXPECT_EQ(config.proxy->user, "me");
+    EXPECT_EQ(good(link_line + "proxy = \"none\"").proxy->kind, Proxy::Kind::none);
+    EXPECT_FALSE(good(link_line).proxy);
+}
+
+TEST(ClientConfig, WrongWaysToTheServerAreToldWithoutTheirSecret) {
+    const auto told = problems(link_line + R"(servers = ["vps.example.com"]
+way = "pigeon"
+proxy = "http://me:geheim@proxy.lan"
+)");
+    ASSERT_THAT(told, SizeIs(3));
+    EXPECT_THAT(told[0], HasSubstr("c.toml:2:12: servers"));
+    EXPECT_THAT(told[1], HasSubstr("write auto, direct or websocket"));
+    EXPECT_THAT(told[2], HasSubstr("c.toml:4:9: proxy"));
+    EXPECT_THAT(told[2], Not(HasSubstr("geheim")));
+}
+
 TEST(ClientConfig, ReadsEveryKey) {
     const auto config = good(link_line + R"(
 ca_file = "ca.pem"

@@ -36,6 +36,9 @@ TEST(Samples, ClientTomlHasEveryKeyAndTheDefaults) {
     ASSERT_TRUE(config);
     const ClientConfig defaults;
     EXPECT_EQ(config->ca_file, defaults.ca_file);
+    EXPECT_EQ(config->servers, defaults.servers);
+    EXPECT_EQ(config->way, defaults.way);
+    EXPECT_EQ(config->proxy, defaults.proxy);
     EXPECT_EQ(config->allow, defaults.allow);
     EXPECT_EQ(config->workers, defaults.workers);
     EXPECT_EQ(config->kernel_tls, defaults.kernel_tls);
@@ -60,7 +63,8 @@ TEST(Keys, AreTheOnesOfTheDocumentation) {
             "mapping.idle_timeout", "mapping.keepalive", "mapping.lifetime", "mapping.max_visitors",
             "mapping.member", "mapping.name", "mapping.proxy_protocol", "mapping.tcp", "mapping.to",
             "mapping.transport", "mapping.udp", "mapping.unix", "mapping.visitors_per_second",
-            "mapping.visitors_per_second_per_address", "mapping.weight", "workers"));
+            "mapping.visitors_per_second_per_address", "mapping.weight", "proxy", "servers", "way",
+            "workers"));
 }
 
 }  // namespace
