@@ -79,7 +79,7 @@ TEST_P(BothModes, TwoThousandShortVisitorsLeaveNoDescriptor) {
     EXPECT_EQ(served, rounds * at_once);
     EXPECT_TRUE(idle());
     // Data connections that were ready for more visitors are closed when none come.
-    EXPECT_TRUE(eventually([&] { return descriptors("socket:") <= sockets_before; }, Seconds(40)))
+    EXPECT_TRUE(eventually([&] { return descriptors("socket:") <= sockets_before; }, Seconds(80)))
         << "before " << sockets_before << ", now " << descriptors("socket:");
     // Idle pipes are kept for reuse, a few per worker of each end; none for an encrypted mapping.
     EXPECT_LE(descriptors("pipe:") - pipes_before, encrypted() ? 0u : 4u * 32 * 2);
