@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "common/net/socket.hpp"
 #include "common/wire/http_head.hpp"
 
 namespace tunnel::test {
@@ -43,8 +44,9 @@ void join(Peer& a, Peer& b, AnEndEnds ends) {
         if (ends == AnEndEnds::both && !(a_open && b_open)) break;
     }
     if (!broken) return;
-    a.reset();
-    b.reset();
+    // Whoever owns them closes them; one of them is a Service's, which may interrupt it until then.
+    net::set_reset_on_close(a.fd(), true);
+    net::set_reset_on_close(b.fd(), true);
 }
 
 std::string read_head(Peer& peer) {
@@ -115,7 +117,10 @@ Service::Handler socks5_proxy(std::string user, std::string password) {
 Service::Handler web_only(Port upstream) {
     return [upstream](Peer& client) {
         const auto first = client.receive_some(4096);
-        if (text_of(first).find("http/1.1") == std::string_view::npos) return client.reset();
+        if (text_of(first).find("http/1.1") == std::string_view::npos) {
+            net::set_reset_on_close(client.fd(), true);
+            return;
+        }
         auto server = Peer::connect(upstream);
         server.send(first);
         join(client, server);
