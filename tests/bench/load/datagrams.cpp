@@ -51,7 +51,8 @@ class DatagramLoop {
             for (const auto& event : poller_.wait(20)) receive(event.data.u64);
             if (now - looked < kPatience / 10) continue;
             looked = now;
-            give_up(now);
+            // Not `now`, which is from before the wait.
+            give_up(Clock::now());
         }
         report(Clock::now() - start);
         return 0;
