@@ -21,8 +21,8 @@ class TokenBucket {
     TokenBucket() = default;
     explicit TokenBucket(Rate rate) { set_rate(rate); }
 
-    // Takes up to `most` tokens, none when fewer than `least` are there. Where `least` is more than the burst,
-    // a full bucket gives it, on credit. Without limit all of `most`.
+    // Takes up to `most` tokens, none when fewer than `least` are there. Where `least` is more than the
+    // burst, a full bucket gives it, on credit. Without limit all of `most`.
     std::uint64_t take(TimePoint now, std::uint64_t most, std::uint64_t least = 1);
     // Gives back what was taken and not used.
     void give_back(std::uint64_t tokens);
