@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <optional>
 
+#include "common/net/bind_error.hpp"
 #include "common/net/deadline.hpp"
 #include "common/net/same_host.hpp"
 #include "common/net/socket.hpp"
@@ -37,18 +38,7 @@ Result<UniqueFd> bind_socket(const tcp::endpoint& address, Sharing sharing) {
                            address.address().is_unspecified() ? &off : &on, sizeof on);
     if (::bind(fd.get(), address.data(), static_cast<socklen_t>(address.size())) != 0) {
         const int error = errno;
-        if (error == EADDRINUSE)
-            return fail(Errc::conflict,
-                        "{} is in use by another program: choose another port, or stop that program",
-                        to_text(address));
-        if (error == EACCES)
-            return fail(Errc::not_allowed,
-                        "no permission to listen on {}: ports below 1024 need root or CAP_NET_BIND_SERVICE",
-                        to_text(address));
-        if (error == EADDRNOTAVAIL)
-            return fail(Errc::invalid, "cannot listen on {}: this host does not have that address",
-                        to_text(address));
-        return fail_errno(error, fmt::format("cannot listen on {}", to_text(address)));
+        return bind_error(error, to_text(address), address.port());
     }
     return fd;
 }
@@ -60,9 +50,7 @@ Result<tcp::endpoint> claim(const tcp::endpoint& address) {
     if (!probe) return pass(std::move(probe.error()));
     // bind(2) alone does not collide with a socket that is bound but not yet listening; listen(2) does.
     if (::listen(probe->get(), 1) != 0)
-        return fail(Errc::conflict,
-                    "{} is in use by another program: choose another port, or stop that program",
-                    to_text(address));
+        return bind_error(EADDRINUSE, to_text(address), address.port());
     return local_of(probe->get());
 }
 

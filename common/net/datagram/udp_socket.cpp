@@ -10,6 +10,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "common/net/bind_error.hpp"
+
 namespace tunnel::net {
 
 namespace {
@@ -23,21 +25,6 @@ bool set(int fd, int level, int name, int value) {
     return ::setsockopt(fd, level, name, &value, sizeof value) == 0;
 }
 
-tl::unexpected<Error> bind_error(int error, const udp::endpoint& address) {
-    if (error == EADDRINUSE)
-        return fail(Errc::conflict,
-                    "{}/udp is in use by another program: choose another port, or stop that program",
-                    to_text(address));
-    if (error == EACCES)
-        return fail(Errc::not_allowed,
-                    "no permission to listen on {}/udp: ports below 1024 need root or CAP_NET_BIND_SERVICE",
-                    to_text(address));
-    if (error == EADDRNOTAVAIL)
-        return fail(Errc::invalid, "cannot listen on {}/udp: this host does not have that address",
-                    to_text(address));
-    return fail_errno(error, fmt::format("cannot listen on {}/udp", to_text(address)));
-}
-
 Result<UniqueFd> bind_udp(const udp::endpoint& address, Sharing sharing) {
     const bool v6 = address.address().is_v6();
     UniqueFd fd(::socket(v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP));
@@ -48,8 +35,10 @@ Result<UniqueFd> bind_udp(const udp::endpoint& address, Sharing sharing) {
     // Answers have to leave from the address that was asked.
     if (wildcard && v6) (void)set(fd.get(), IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
     if (wildcard && !v6) (void)set(fd.get(), IPPROTO_IP, IP_PKTINFO, 1);
-    if (::bind(fd.get(), address.data(), static_cast<socklen_t>(address.size())) != 0)
-        return bind_error(errno, address);
+    if (::bind(fd.get(), address.data(), static_cast<socklen_t>(address.size())) != 0) {
+        const int error = errno;
+        return bind_error(error, to_text(address) + "/udp", address.port());
+    }
     return fd;
 }
 
