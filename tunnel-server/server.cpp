@@ -144,8 +144,8 @@ MappingTable::Hooks Server::mapping_hooks() {
                               net::Accepted accepted) {
         door_.enter(worker, std::move(route), std::move(accepted));
     };
-    hooks.open_udp = [this](const PublicPlace& place, std::function<std::shared_ptr<const Route>()> route) {
-        return udp_->open(place, route);
+    hooks.open_udp = [this](const PublicPlace& place, const std::shared_ptr<RouteCell>& routes) {
+        return udp_->open(place, routes);
     };
     hooks.on_change = [this](const SeatKey& seat) {
         if (sessions_) sessions_->mappings_changed(seat);

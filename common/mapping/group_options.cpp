@@ -69,6 +69,11 @@ Status check_members(const MappingOptions& mapping) {
             return fail(Errc::invalid,
                         "mapping \"{}\" names the service {} twice: leave one out, or give it a weight",
                         mapping.name, text);
+        if (mapping.endpoint.protocol == Protocol::udp && member.service.is_unix())
+            return fail(Errc::invalid,
+                        "mapping \"{}\" leads datagrams to its member {}: a Unix socket takes streams only, "
+                        "write HOST:PORT",
+                        mapping.name, text);
         if (member.service.size() != mapping.endpoint.size())
             return fail(
                 Errc::invalid,
@@ -140,12 +145,6 @@ std::vector<MemberService> services_of(const MappingOptions& mapping) {
 
 Status check_group(const MappingOptions& mapping) {
     if (mapping.group == GroupOptions()) return {};
-    if (mapping.endpoint.protocol == Protocol::udp)
-        return fail(
-            Errc::invalid,
-            "mapping \"{}\" leads datagrams, and only tcp and unix mappings can have members, a group "
-            "or checks: leave these options out",
-            mapping.name);
     if (!mapping.group.name.empty()) {
         if (auto ok = check_name("group", mapping.group.name); !ok) return ok;
     }

@@ -39,14 +39,15 @@ class Udp(TunnelTest):
 class Dns(Udp):
     def setUp(self):
         super().setUp()
-        self.dig = tool("dig")
-        self.port = free_port()
-        dnsmasq = tool("dnsmasq")
-        self.start([dnsmasq, "--no-daemon", f"--port={self.port}", "--listen-address=127.0.0.1", "--bind-interfaces",
-                    "--no-resolv", "--no-hosts", "--conf-file=/dev/null", "--edns-packet-max=8192",
-                    "--address=/home.test/192.0.2.7", "--txt-record=long.test," + ",".join(LONG_TEXT),
-                    *(["--user=root"] if is_root() else [])])
-        wait_until(lambda: udp_port_is_taken(self.port), what="dnsmasq listens")
+        self.dig, self.dnsmasq = tool("dig"), tool("dnsmasq")
+
+    def dns_server(self, port: int, address="192.0.2.7"):
+        process = self.start([self.dnsmasq, "--no-daemon", f"--port={port}", "--listen-address=127.0.0.1", "--bind-interfaces",
+                              "--no-resolv", "--no-hosts", "--conf-file=/dev/null", "--edns-packet-max=8192",
+                              f"--address=/home.test/{address}", "--txt-record=long.test," + ",".join(LONG_TEXT),
+                              *(["--user=root"] if is_root() else [])])
+        wait_until(lambda: udp_port_is_taken(port), what="dnsmasq listens")
+        return process
 
     def ask(self, port: int, *words: str) -> str:
         # -r: nothing of the developer's own set-up.
@@ -55,7 +56,9 @@ class Dns(Udp):
         return done.stdout.strip()
 
     def test_dig_asks_a_dns_server(self):
-        for transport, port in self.both_transports(self.port):
+        service = free_port()
+        self.dns_server(service)
+        for transport, port in self.both_transports(service):
             self.assertEqual(self.ask(port, "home.test", "A"), "192.0.2.7")
             answer = self.ask(port, "long.test", "TXT", "+bufsize=8192", "+ignore")
             self.assertEqual(re.findall(r'"([a-z]+)"', answer), LONG_TEXT)
@@ -64,6 +67,51 @@ class Dns(Udp):
             self.assertGreaterEqual(shown["visitors_total"], 2)
             self.assertEqual(shown["datagrams_by"], transport)
             self.assertIn("datagrams_in", shown)
+
+    def address(self, port: int) -> str:
+        """Of home.test; dig says before it what it had to ask again."""
+        return self.ask(port, "home.test", "A").splitlines()[-1]
+
+    def test_dig_goes_on_being_answered_when_one_of_two_dns_servers_is_killed(self):
+        services = {f"192.0.2.{last}": free_port() for last in (1, 2)}
+        servers = {address: self.dns_server(port, address) for address, port in services.items()}
+        first, second = (f"127.0.0.1:{port}" for port in services.values())
+        tunnel = self.tunnel(mappings=[{"name": "dns", "udp": 0, "to": first, "member": [second]}])
+        public = tunnel.server.public_port("dns")
+
+        def members():
+            return {one["member"]: one for one in tunnel.ctl.mapping("dns")["members"]}
+
+        # Each dig is a flow of its own.
+        self.assertEqual({self.address(public) for _ in range(4)}, set(services))
+        self.assertGreaterEqual(min(members()[one]["visitors"] for one in (first, second)), 2)
+        servers["192.0.2.1"].kill()
+        wait_until(lambda: not udp_port_is_taken(services["192.0.2.1"]), what="the first is gone")
+        self.assertEqual({self.address(public) for _ in range(10)}, {"192.0.2.2"})
+        wait_until(lambda: self.address(public) and members()[first]["state"] == "ejected", what="the first is out")
+        self.assertIn("does not answer", members()[first]["reason"])
+        self.assertEqual(members()[second]["state"], "up")
+
+        self.dns_server(services["192.0.2.1"], "192.0.2.1")
+        wait_until(lambda: self.address(public) == "192.0.2.1", 60, "the first is tried again")
+        self.assertEqual({self.address(public) for _ in range(4)}, set(services))
+
+    def test_dig_goes_on_being_answered_when_one_of_two_clients_is_killed(self):
+        services = {f"192.0.2.{last}": free_port() for last in (1, 2)}
+        for address, port in services.items():
+            self.dns_server(port, address)
+        of_home, of_office = (f"127.0.0.1:{port}" for port in services.values())
+        both = self.tunnel()
+        public = free_port()
+        both.ctl("mapping", "add", "dns", "--client", "home", "--udp", public, "--to", of_home, "--group", "dns")
+        self.assertEqual(both.server.public_port("dns", "home"), public)
+        office = self.client(name="office", link=both.ctl.add_client("office"))
+        both.ctl("client", "set", "office", "--groups", "dns")
+        exposing, port = office.expose(of_office, "--name", "dns", "--udp", public, "--group", "dns")
+        self.assertEqual(port, public)
+        self.assertEqual({self.address(public) for _ in range(4)}, set(services))
+        exposing.kill()
+        self.assertEqual({self.address(public) for _ in range(6)}, {"192.0.2.1"})
 
 
 class ProxyHeader(Udp):

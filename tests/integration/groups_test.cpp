@@ -3,7 +3,7 @@
 #include <atomic>
 #include <thread>
 
-#include "tests/integration/support/tunnel_test.hpp"
+#include "tests/integration/support/group_test.hpp"
 
 namespace tunnel::test {
 namespace {
@@ -39,31 +39,14 @@ std::map<std::string, int> served(Port port, int visitors) {
     return counts;
 }
 
-class Groups : public TunnelTest {
+class Groups : public GroupTest {
   protected:
-    proto::MemberInfo member(const std::string& mapping, const std::string& service) {
-        const auto shown = mapping_show(mapping);
-        for (const auto& one : shown.members()) {
-            if (one.service() == service) return one;
-        }
-        return {};
-    }
-    bool becomes(const std::string& mapping, const std::string& service, const std::string& state) {
-        return eventually([&] { return member(mapping, service).state() == state; });
-    }
     std::uint64_t refusals(const std::string& mapping, const std::string& reason) {
         const auto shown = mapping_show(mapping);
         for (const auto& refusal : shown.refusals()) {
             if (refusal.reason() == reason) return refusal.count();
         }
         return 0;
-    }
-    void drain(const std::string& mapping, const std::string& service, bool drained) {
-        proto::AdminRequest request;
-        auto& query = drained ? *request.mutable_mapping_drain() : *request.mutable_mapping_undrain();
-        query.mutable_mapping()->set_name(mapping);
-        query.set_member(service);
-        EXPECT_FALSE(server->ask(request).has_error());
     }
     void set_groups(const std::string& client, const std::vector<std::string>& groups) {
         proto::AdminRequest request;

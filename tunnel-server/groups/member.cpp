@@ -57,7 +57,10 @@ void Member::note_success() {
 }
 
 MemberState Member::state(TimePoint now) const {
-    if (state_->draining) return MemberState::draining;
+    return state_->draining ? MemberState::draining : state_for_its_own(now);
+}
+
+MemberState Member::state_for_its_own(TimePoint now) const {
     if (!state_->present) return MemberState::away;
     if (!state_->healthy) return MemberState::down;
     if (now.time_since_epoch().count() < state_->ejected_until.load()) return MemberState::ejected;

@@ -58,6 +58,8 @@ class Member {
     std::uint32_t visitors() const { return state_->visitors; }
 
     MemberState state(TimePoint now) const;
+    // Its state for those who are with it: what only new ones are kept from does not count. Never draining.
+    MemberState state_for_its_own(TimePoint now) const;
     // Why it is not up, a sentence, or empty.
     std::string reason(TimePoint now) const;
 

@@ -76,6 +76,11 @@ struct Mapping {
         listener.reset();
         udp_listener.reset();
     }
+    // Together with another of its group.
+    void listen_with(const Mapping& other) {
+        listener = other.listener;
+        udp_listener = other.udp_listener;
+    }
     bool listens() const { return listener != nullptr || udp_listener != nullptr; }
 
     // The public endpoint with the port that the server chose, if it has chosen one.

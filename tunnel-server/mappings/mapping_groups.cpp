@@ -2,6 +2,7 @@
 // and its visitors. The rest of MappingTable is in mapping_table.cpp.
 
 #include <algorithm>
+#include <iterator>
 
 #include "tunnel-server/mappings/mapping_table.hpp"
 
@@ -36,7 +37,7 @@ void MappingTable::place_in_group(Mapping& mapping) {
     mapping.in_group = !name.empty();
     if (mapping.in_group) groups_[name] = mapping.route;
     if (mapping.route == before) return;
-    mapping.listener.reset();
+    mapping.stop_listening();
     renew_group(before);
 }
 
@@ -96,15 +97,25 @@ Routes MappingTable::routes_of(const Mapping& mapping) const {
     return routes;
 }
 
+// Of a mapping that has not changed: the very same, whose datagrams have ways that are open.
+Routes MappingTable::routes_in_force(const Mapping& mapping) const {
+    Routes routes;
+    if (const auto set = mapping.route->set()) {
+        std::copy_if(set->routes().begin(), set->routes().end(), std::back_inserter(routes),
+                     [&](const auto& route) { return route->counters == mapping.counters; });
+    }
+    return routes.empty() ? routes_of(mapping) : routes;
+}
+
 // Only those who listen take part: the others are paused, refused, or their clients are gone.
 void MappingTable::renew_routes(const Mapping& mapping) {
     Routes routes;
     auto balance = mapping.options.group.balance;
     if (mapping.in_group) {
         for (const auto& [key, other] : mappings_) {
-            if (other.route != mapping.route || !other.listener) continue;
+            if (other.route != mapping.route || !other.listens()) continue;
             if (routes.empty()) balance = other.options.group.balance;
-            const auto more = routes_of(other);
+            const auto more = &other == &mapping ? routes_of(other) : routes_in_force(other);
             routes.insert(routes.end(), more.begin(), more.end());
         }
     }
@@ -115,7 +126,7 @@ void MappingTable::renew_routes(const Mapping& mapping) {
 const Mapping* MappingTable::listening_in_group(const std::string& group) const {
     if (group.empty()) return nullptr;
     const auto found = std::find_if(mappings_.begin(), mappings_.end(), [&](const auto& entry) {
-        return entry.second.options.group.name == group && entry.second.listener;
+        return entry.second.options.group.name == group && entry.second.listens();
     });
     return found == mappings_.end() ? nullptr : &found->second;
 }
@@ -130,12 +141,12 @@ Status MappingTable::check_share(const MappingKey& key, wire::MappingSource sour
     };
     for (const auto& [other_key, other] : mappings_) {
         if (other_key == key || other.options.group.name != group) continue;
-        if (other.refusal && !other.listener) continue;
+        if (other.refusal && !other.listens()) continue;
         if (other.options.endpoint != options.endpoint)
             return fail(Errc::conflict,
                         "the group \"{}\" has the public endpoint of the mapping \"{}\" of the client \"{}\" "
-                        "({}): name the same one, or another group",
-                        group, other_key.name, other_key.client,
+                        "({} {}): name the same one, or another group",
+                        group, other_key.name, other_key.client, other.options.endpoint.kind(),
                         other.options.endpoint.is_unix() ? other.options.endpoint.path
                                                          : ports_to_string(other.options.endpoint));
         if (other_key.client == key.client) continue;

@@ -18,7 +18,7 @@ Status MappingTable::open(Mapping& mapping) {
     const auto& group = mapping.options.group.name;
     if (auto ok = check_share(mapping.key, mapping.source, mapping.options); !ok) return ok;
     if (const auto* other = listening_in_group(group); other && mapping.options.endpoint.port_is_chosen()) {
-        mapping.listener = other->listener;
+        mapping.listen_with(*other);
         mapping.port = other->port;
         remember_port(mapping);
         log_listening(mapping);
@@ -50,11 +50,12 @@ void MappingTable::remember_port(const Mapping& mapping) {
 // Half of the descriptors are for visitors, whatever ranges are asked for.
 Status MappingTable::check_descriptors(const PublicPlace& place) const {
     std::size_t open = 0;
-    std::set<const PublicListener*> counted;  // those of a group have one
+    std::set<const void*> counted;  // those of a group have one
     for (const auto& [key, mapping] : mappings_) {
         if (mapping.listener && counted.insert(mapping.listener.get()).second)
             open += mapping.listener->sockets();
-        if (mapping.udp_listener) open += mapping.udp_listener->sockets();
+        if (mapping.udp_listener && counted.insert(mapping.udp_listener.get()).second)
+            open += mapping.udp_listener->sockets();
     }
     const auto needed = PublicListener::sockets_for(place, workers_.size());
     const auto limit = net::descriptor_limit();
@@ -74,7 +75,7 @@ Status MappingTable::listen(Mapping& mapping, const PublicEndpoint& endpoint) {
 
 Status MappingTable::open_on(Mapping& mapping, const PublicEndpoint& endpoint) {
     if (const auto* other = listening_in_group(mapping.options.group.name))
-        mapping.listener = other->listener;
+        mapping.listen_with(*other);
     else if (auto ok = listen(mapping, endpoint); !ok)
         return ok;
     mapping.port = endpoint.ports.first;
@@ -104,7 +105,7 @@ Status MappingTable::open_tcp(Mapping& mapping, const PublicPlace& place) {
 }
 
 Status MappingTable::open_udp(Mapping& mapping, const PublicPlace& place) {
-    auto listener = hooks_.open_udp(place, [route = mapping.route] { return route->get(); });
+    auto listener = hooks_.open_udp(place, mapping.route);
     if (!listener) return pass(std::move(listener.error()));
     mapping.udp_listener = std::move(*listener);
     return {};

@@ -316,13 +316,13 @@ void MappingTable::refresh(Mapping& mapping) {
     renew_members(mapping, presence);
     // A listener that opens finds them; a group is told again when this mapping has come to it or left.
     renew_routes(mapping);
-    const bool took_part = mapping.listener != nullptr;
+    const bool took_part = mapping.listens();
     const bool wanted = !closed_ && !mapping.paused && !mapping.refusal && presence != Presence::gone;
     if (!wanted) mapping.stop_listening();
     if (wanted && !mapping.listens()) {
         if (auto ok = open(mapping); !ok) refuse(mapping, std::move(ok.error()));
     }
-    if (took_part != (mapping.listener != nullptr)) renew_routes(mapping);
+    if (took_part != mapping.listens()) renew_routes(mapping);
     if (mapping.paused)
         mapping.state = MappingState::paused;
     else if (mapping.refusal)

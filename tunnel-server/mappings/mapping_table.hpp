@@ -28,10 +28,10 @@ class MappingTable {
     struct Hooks {
         // On a worker: a visitor came to this mapping.
         std::function<void(net::Worker&, std::shared_ptr<const Route>, net::Accepted)> on_visitor;
-        // On the control thread: listens for the datagrams of a UDP mapping, whose route in force the second
-        // argument tells.
+        // On the control thread: listens for the datagrams of a UDP mapping, or of a group of them, whose
+        // routes in force are in the cell.
         std::function<Result<std::shared_ptr<UdpListener>>(const PublicPlace&,
-                                                           std::function<std::shared_ptr<const Route>()>)>
+                                                           const std::shared_ptr<RouteCell>&)>
             open_udp;
         // On the control thread: what the seat's client should be told has changed.
         std::function<void(const SeatKey&)> on_change;
@@ -108,6 +108,7 @@ class MappingTable {
     void renew_members(Mapping& mapping, Presence presence);
     void renew_routes(const Mapping& mapping);
     Routes routes_of(const Mapping& mapping) const;
+    Routes routes_in_force(const Mapping& mapping) const;
     void renew_group(const std::shared_ptr<RouteCell>& cell);
     // Whose listener others of the group join; null when there is none.
     const Mapping* listening_in_group(const std::string& group) const;

@@ -1,6 +1,5 @@
 #include "tunnel-server/streams/assignment.hpp"
 
-#include <optional>
 #include <utility>
 
 namespace tunnel::server {
@@ -25,27 +24,33 @@ void add_mapping(Balancer::Members& tried, const RouteSet& set, const MappingKey
     }
 }
 
-// `now_at`: the route that the visitor has a place at already, or null.
-tl::expected<VisitorPlace, Refusal> enter(const Route& route, const Route* now_at, Visitor& visitor,
+// Where somebody is who goes elsewhere.
+struct Leaving {
+    const Route& route;
+    VisitorPlace& place;
+};
+
+// `leaving`: null for somebody who has just come.
+tl::expected<VisitorPlace, Refusal> enter(const Route& route, const Leaving* leaving,
                                           const std::optional<IpAddress>& address, TimePoint now) {
-    if (now_at != nullptr && now_at->mapping == route.mapping) return std::move(visitor.place);
+    if (leaving != nullptr && leaving->route.mapping == route.mapping) return std::move(leaving->place);
     auto gates = route.gates;
-    const bool same_client = now_at != nullptr && now_at->mapping.client == route.mapping.client;
+    const bool same_client = leaving != nullptr && leaving->route.mapping.client == route.mapping.client;
     if (same_client) gates[client_gate] = {};
     auto place = admit(gates, address ? &*address : nullptr, now);
-    if (place && same_client) place->take_over(client_gate, visitor.place);
+    if (place && same_client) place->take_over(client_gate, leaving->place);
     return place;
 }
 
 // The next member by the group's balance, of those mappings that let the visitor in.
-tl::expected<Admitted, Refusal> find_member(RouteSet& set, const Route* now_at, Visitor& visitor,
-                                            Balancer::Members tried, bool only_up) {
+tl::expected<Admitted, Refusal> find_member(RouteSet& set, const Leaving* leaving,
+                                            const std::optional<IpAddress>& address, Balancer::Members tried,
+                                            bool only_up) {
     const auto now = Clock::now();
-    const auto address = address_of(visitor);
     auto why = Refusal::drained;
     while (auto route = set.pick(address.value_or(IpAddress{}), now, tried)) {
         if (only_up && route->member && route->member->state(now) != MemberState::up) break;
-        auto place = enter(*route, now_at, visitor, address, now);
+        auto place = enter(*route, leaving, address, now);
         if (place) return Admitted{std::move(route), std::move(*place)};
         why = place.error();
         if (!route->member) break;
@@ -57,8 +62,11 @@ tl::expected<Admitted, Refusal> find_member(RouteSet& set, const Route* now_at, 
 // False when no other member takes it.
 bool go_elsewhere(WaitingVisitor& visitor, bool only_up) {
     const auto group = visitor.route->group.lock();
-    if (!visitor.route->member || !group) return false;
-    auto next = find_member(*group->set(), visitor.route.get(), visitor.visitor, with_this(visitor), only_up);
+    // Datagrams ask for a data connection of this very member: it is their flows that move.
+    if (!visitor.route->member || !group || visitor.carrier) return false;
+    const Leaving leaving{*visitor.route, visitor.visitor.place};
+    auto next =
+        find_member(*group->set(), &leaving, address_of(visitor.visitor), with_this(visitor), only_up);
     if (!next) return false;
     visitor.tried.push_back(visitor.route->member);
     visitor.route = std::move(next->route);
@@ -94,12 +102,25 @@ bool move_to_member_that_is_up(WaitingVisitor& visitor) {
     return go_elsewhere(visitor, true);
 }
 
-tl::expected<Admitted, Refusal> admit(const std::shared_ptr<const Route>& route, Visitor& visitor) {
+tl::expected<Admitted, Refusal> admit(const std::shared_ptr<const Route>& route,
+                                      const std::optional<IpAddress>& visitor) {
     const auto group = route->group.lock();
     if (route->member && group) return find_member(*group->set(), nullptr, visitor, {}, false);
-    auto place = enter(*route, nullptr, visitor, address_of(visitor), Clock::now());
+    auto place = enter(*route, nullptr, visitor, Clock::now());
     if (!place) return tl::unexpected(place.error());
     return Admitted{route, std::move(*place)};
+}
+
+tl::expected<Admitted, Refusal> admit(const std::shared_ptr<const Route>& route, const Visitor& visitor) {
+    return admit(route, address_of(visitor));
+}
+
+std::optional<Admitted> admit_elsewhere(RouteSet& set, const Route& route, VisitorPlace& place,
+                                        const IpAddress& visitor) {
+    const Leaving leaving{route, place};
+    auto next = find_member(set, &leaving, visitor, {route.member}, true);
+    if (!next) return std::nullopt;
+    return std::move(*next);
 }
 
 }  // namespace tunnel::server

@@ -2,6 +2,7 @@
 // Visitors, and what belongs to one on its way to a data connection. Values that cross threads.
 
 #include <memory>
+#include <optional>
 
 #include "common/core/bytes.hpp"
 #include "common/core/ids.hpp"
@@ -48,7 +49,7 @@ struct WaitingVisitor {
     Visitor visitor;
     int moves = 0;  // data connections that broke before the client had answered
     bool was_waiting = false;
-    std::shared_ptr<CarrierRequest> carrier{};  // instead of a visitor
+    std::shared_ptr<CarrierRequest> carrier{};  // instead of a visitor; it never goes to another member
     bool refused = false;                       // by the service, or by the client for it
     Balancer::Members tried{};                  // members of its group that could not serve it
 };
@@ -59,8 +60,14 @@ struct Admitted {
     VisitorPlace place;
 };
 // For a visitor who has just come by this route, or by that of any member of a group: there, the member whose
-// turn it is of the mappings whose gates let it in.
-tl::expected<Admitted, Refusal> admit(const std::shared_ptr<const Route>& route, Visitor& visitor);
+// turn it is of the mappings whose gates let it in. Without an address for one who has none.
+tl::expected<Admitted, Refusal> admit(const std::shared_ptr<const Route>& route,
+                                      const std::optional<IpAddress>& visitor);
+tl::expected<Admitted, Refusal> admit(const std::shared_ptr<const Route>& route, const Visitor& visitor);
+// For one who has `place` with the member of `route`: another member of the group that is up, of a mapping
+// that lets the visitor in. Nothing, and the place as it was, when there is none.
+std::optional<Admitted> admit_elsewhere(RouteSet& set, const Route& route, VisitorPlace& place,
+                                        const IpAddress& visitor);
 
 // What could not serve a visitor of a group: a member alone, or its client with all members that it has.
 enum class Failed { member, client };

@@ -219,6 +219,7 @@ void ClientWay::on_carrier_closed(net::Carrier& carrier, const Error& reason) {
                                                      {"client", route_->mapping.client},
                                                      {"reason", reason.message}});
             worker_.note_failure(route_->mapping, reason.message);
+            if (route_->member) (void)route_->member->note_failure(Clock::now(), reason.message);
             // Who refuses the stream does not take its packets.
             if (lane == 0) drop_packets();
         }

@@ -5,6 +5,7 @@
 //
 // That worker's thread. Owner: the UdpEntrance.
 
+#include <algorithm>
 #include <array>
 #include <functional>
 #include <memory>
@@ -24,8 +25,14 @@ class ClientWay final : public net::Carrier::Owner,
                         public PacketPath,
                         public std::enable_shared_from_this<ClientWay> {
   public:
-    // Frames from the client.
-    class Owner : public net::FrameSink {
+    // Who has the flows.
+    class Owner {
+      public:
+        // A frame of the client's, that came this way.
+        virtual void on_frame(ClientWay& way, const wire::DatagramFrame& frame) = 0;
+        // After the frames that came together.
+        virtual void on_batch_end() = 0;
+
       protected:
         ~Owner() = default;
     };
@@ -44,8 +51,14 @@ class ClientWay final : public net::Carrier::Owner,
     void tick(TimePoint now) override;
     bool busy(TimePoint now) const override;
     void close();
+    // Whether the client holds a data connection of it.
+    bool is_open() const {
+        return std::any_of(lanes_.begin(), lanes_.end(),
+                           [](const Lane& lane) { return lane.carrier != nullptr; });
+    }
 
     // Kept by the owner.
+    std::shared_ptr<const Route> latest{};  // the mapping's in force: its gates and bandwidths
     std::size_t flows = 0;
     TimePoint empty_since{};
 
@@ -54,7 +67,7 @@ class ClientWay final : public net::Carrier::Owner,
     void on_packets_end() override;
 
     // net::Carrier::Owner
-    void on_frame(const wire::DatagramFrame& frame) override { owner_.on_frame(frame); }
+    void on_frame(const wire::DatagramFrame& frame) override { owner_.on_frame(*this, frame); }
     void on_batch_end() override { owner_.on_batch_end(); }
     void on_carrier_closed(net::Carrier& carrier, const Error& reason) override;
 

@@ -55,6 +55,14 @@ Flow* FlowTable::any() {
     return least_recent(unanswered_.empty());
 }
 
+std::vector<Flow*> FlowTable::of(const ClientWay& way) {
+    std::vector<Flow*> flows;
+    for (const auto& [id, flow] : by_id_) {
+        if (flow->way == &way) flows.push_back(&*flow);
+    }
+    return flows;
+}
+
 void FlowTable::remove(const Flow& flow) {
     const auto at = by_id_.at(flow.id);
     by_visitor_.erase({flow.socket, flow.visitor});

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <list>
 #include <unordered_map>
+#include <vector>
 
 #include "common/core/clock.hpp"
 #include "common/net/datagram/udp_socket.hpp"
@@ -49,6 +50,8 @@ class FlowTable {
     Flow* least_recent(bool answered);
     // Of all of them. Null when there is none.
     Flow* any();
+    // Those that go this way.
+    std::vector<Flow*> of(const ClientWay& way);
     void remove(const Flow& flow);
     std::size_t size() const { return by_id_.size(); }
 

@@ -7,6 +7,7 @@
 #include "common/net/socket.hpp"
 #include "common/wire/proxy_protocol.hpp"
 #include "tunnel-server/mappings/mapping.hpp"
+#include "tunnel-server/streams/assignment.hpp"
 
 namespace tunnel::server {
 
@@ -28,11 +29,33 @@ bool is_closed(const Route& route) {
                        [](const Gate& gate) { return gate.rules && gate.rules->closed; });
 }
 
+// Whether the member that a flow is with cannot serve it any more. One whose client is away serves for as
+// long as there is a way to it, as it does without a group.
+bool is_lost(const ClientWay& way, TimePoint now) {
+    const auto& member = way.route().member;
+    if (!member) return false;
+    const auto state = member->state_for_its_own(now);
+    return state == MemberState::away ? !way.is_open() : state != MemberState::up;
+}
+
+// The shortest of a group's, so that no client forgets a flow before the server does.
+Millis flow_timeout_of(const RouteSet& set) {
+    auto shortest = set.first()->options.datagrams.flow_timeout;
+    for (const auto& route : set.routes())
+        shortest = std::min(shortest, route->options.datagrams.flow_timeout);
+    return shortest;
+}
+
+// Anybody can send from addresses that are not theirs: what nobody answered is no line of its own.
+auto write_of(const Flow& flow) {
+    return flow.answered ? &Log::info : &Log::debug;
+}
+
 }  // namespace
 
-UdpEntrance::UdpEntrance(UdpWorker& worker, std::vector<net::UniqueFd> sockets, RouteSource route,
-                         std::uint32_t port_offset)
-    : worker_(worker), route_(std::move(route)), port_offset_(port_offset) {
+UdpEntrance::UdpEntrance(UdpWorker& worker, std::vector<net::UniqueFd> sockets,
+                         std::shared_ptr<RouteCell> routes, std::uint32_t port_offset)
+    : worker_(worker), routes_(std::move(routes)), port_offset_(port_offset) {
     for (auto& fd : sockets)
         sockets_.push_back(
             std::make_unique<Socket>(*this, sockets_.size(), std::move(fd), worker.kernel_cuts()));
@@ -87,7 +110,10 @@ void UdpEntrance::take(Socket& socket, const net::ReceivedDatagram& datagram, Ti
     // IPv6 alone carries a few bytes more.
     if (datagram.bytes.size() > wire::max_datagram) return;
     auto* flow = flows_.find(socket.index, *datagram.from);
-    if (flow == nullptr) flow = admit(socket, datagram, now);
+    if (flow == nullptr)
+        flow = admit(socket, datagram, now);
+    else if (is_lost(*flow->way, now))
+        flow = move_to_member_that_is_up(*flow, now);
     if (flow == nullptr) return;
     if (flow->local != datagram.to) flow->proxy_header.clear();
     flow->local = datagram.to;
@@ -96,7 +122,8 @@ void UdpEntrance::take(Socket& socket, const net::ReceivedDatagram& datagram, Ti
     auto& counters = route.counters->datagrams;
     ++flow->datagrams_in;
     flow->bytes_in += datagram.bytes.size();
-    if (!passes(latest_->bandwidths, latest_->client_bandwidths, &Bandwidths::in, now, datagram.bytes.size()))
+    const auto& latest = *flow->way->latest;
+    if (!passes(latest.bandwidths, latest.client_bandwidths, &Bandwidths::in, now, datagram.bytes.size()))
         return counters.drop(DatagramDrop::bandwidth);
     counters.datagrams_in += 1;
     counters.bytes_in += datagram.bytes.size();
@@ -126,27 +153,62 @@ BytesView UdpEntrance::with_proxy_header(const Socket& socket, Flow& flow,
 }
 
 Flow* UdpEntrance::admit(Socket& socket, const net::ReceivedDatagram& datagram, TimePoint now) {
-    latest_ = route_();
-    const auto& route = latest_;
-    auto& counters = route->counters->datagrams;
-    const auto address = net::to_ip(datagram.from->address());
-    auto place = server::admit(route->gates, &address, now);
-    if (!place) {
-        route->counters->refusals.add(place.error());
+    const auto route = routes_->get();
+    auto admitted = server::admit(route, net::to_ip(datagram.from->address()));
+    if (!admitted) {
+        route->counters->refusals.add(admitted.error());
         route->counters->refused_total += 1;
         return nullptr;
     }
+    auto& counters = admitted->route->counters->datagrams;
     if (!counters.take_place(most_flows) && !(make_room(now) && counters.take_place(most_flows))) {
         counters.drop(DatagramDrop::flows);
         return nullptr;
     }
-    auto& way = way_of(route, now);
     auto& flow = flows_.add(socket.index, *datagram.from, now);
-    flow.way = &way;
-    flow.place = std::move(*place);
-    ++way.flows;
+    flow.place = std::move(admitted->place);
+    join(flow, way_of(admitted->route, now));
     counters.flows_total += 1;
     return &flow;
+}
+
+// Where there is none it stays: what failed may have healed.
+Flow* UdpEntrance::move_to_member_that_is_up(Flow& flow, TimePoint now) {
+    const auto& left = flow.way->route();
+    auto next = admit_elsewhere(*routes_->set(), left, flow.place, net::to_ip(flow.visitor.address()));
+    if (!next) return &flow;
+    if (next->route->counters != left.counters) {
+        auto& counters = next->route->counters->datagrams;
+        if (!counters.take_place(most_flows)) {
+            counters.drop(DatagramDrop::flows);
+            end(flow, "moved to where there are too many");
+            return nullptr;
+        }
+        left.counters->datagrams.flows -= 1;
+    }
+    (worker_.log().*write_of(flow))("flow moved", {{"mapping", left.mapping.name},
+                                                   {"client", left.mapping.client},
+                                                   {"visitor", net::to_text(flow.visitor)},
+                                                   {"service", left.service},
+                                                   {"reason", left.member->reason(now)}});
+    leave(flow);
+    flow.place = std::move(next->place);
+    join(flow, way_of(next->route, now));
+    return &flow;
+}
+
+void UdpEntrance::join(Flow& flow, ClientWay& way) {
+    flow.way = &way;
+    flow.told = 0;
+    ++way.flows;
+    if (const auto& member = way.route().member) member->visitor_came();
+}
+
+void UdpEntrance::leave(Flow& flow) {
+    auto& way = *flow.way;
+    if (const auto& member = way.route().member) member->visitor_went();
+    if (--way.flows == 0) way.empty_since = Clock::now();
+    way.forget(flow);
 }
 
 bool UdpEntrance::make_room(TimePoint now) {
@@ -162,44 +224,60 @@ bool UdpEntrance::make_room(TimePoint now) {
 
 ClientWay& UdpEntrance::way_of(const std::shared_ptr<const Route>& route, TimePoint now) {
     // The route is another object when the mapping has changed: new flows go where it leads now.
-    if (ways_.empty() || &ways_.back()->route() != route.get()) {
-        ways_.push_back(std::make_shared<ClientWay>(worker_, route, port_offset_, *this));
-        ways_.back()->empty_since = now;
-    }
+    const auto known = std::find_if(ways_.rbegin(), ways_.rend(),
+                                    [&](const auto& way) { return &way->route() == route.get(); });
+    if (known != ways_.rend()) return **known;
+    ways_.push_back(std::make_shared<ClientWay>(worker_, route, port_offset_, *this));
+    ways_.back()->empty_since = now;
+    ways_.back()->latest = route;
     return *ways_.back();
 }
 
 void UdpEntrance::end(Flow& flow, std::string_view reason) {
-    auto& way = *flow.way;
-    way.route().counters->datagrams.flows -= 1;
-    if (--way.flows == 0) way.empty_since = Clock::now();
-    way.forget(flow);
+    const auto& route = flow.way->route();
+    route.counters->datagrams.flows -= 1;
+    leave(flow);
     const auto duration = std::chrono::duration_cast<Millis>(flow.last - flow.begun);
-    // Anybody can send from addresses that are not theirs: what nobody answered is no line of its own.
-    const auto write = flow.answered ? &Log::info : &Log::debug;
-    (worker_.log().*write)("flow closed", {{"mapping", way.route().mapping.name},
-                                           {"client", way.route().mapping.client},
-                                           {"visitor", net::to_text(flow.visitor)},
-                                           {"datagrams_in", flow.datagrams_in},
-                                           {"datagrams_out", flow.datagrams_out},
-                                           {"bytes_in", flow.bytes_in},
-                                           {"bytes_out", flow.bytes_out},
-                                           {"duration_ms", duration.count()},
-                                           {"reason", reason}});
+    (worker_.log().*write_of(flow))("flow closed", {{"mapping", route.mapping.name},
+                                                    {"client", route.mapping.client},
+                                                    {"visitor", net::to_text(flow.visitor)},
+                                                    {"service", route.service},
+                                                    {"datagrams_in", flow.datagrams_in},
+                                                    {"datagrams_out", flow.datagrams_out},
+                                                    {"bytes_in", flow.bytes_in},
+                                                    {"bytes_out", flow.bytes_out},
+                                                    {"duration_ms", duration.count()},
+                                                    {"reason", reason}});
     flows_.remove(flow);
+}
+
+void UdpEntrance::end_all_of(ClientWay& way, std::string_view reason) {
+    if (way.flows == 0) return;
+    for (auto* const flow : flows_.of(way)) end(*flow, reason);
 }
 
 void UdpEntrance::flush_ways() {
     for (const auto& way : ways_) way->flush();
 }
 
-void UdpEntrance::on_frame(const wire::DatagramFrame& frame) {
+// Its port is closed, says the client's host.
+void UdpEntrance::note_unreachable(const Route& route) {
+    route.counters->datagrams.drop(DatagramDrop::unreachable);
+    if (!route.member) return;
+    const auto reason =
+        fmt::format("the service {} does not answer (its port is closed): is it running?", route.service);
+    if (route.member->note_failure(Clock::now(), reason)) worker_.note_failure(route.mapping, reason);
+}
+
+void UdpEntrance::on_frame(ClientWay& way, const wire::DatagramFrame& frame) {
     auto* const flow = flows_.find(frame.flow);
-    if (flow == nullptr) return;
-    auto& counters = flow->way->route().counters->datagrams;
+    // What a member says late of a flow that has left it concerns nobody.
+    if (flow == nullptr || flow->way != &way) return;
+    const auto& route = way.route();
+    auto& counters = route.counters->datagrams;
     if (frame.kind == wire::FrameKind::closed) {
         const auto reason = static_cast<wire::ClosedReason>(frame.payload[0]);
-        if (reason == wire::ClosedReason::unreachable) return counters.drop(DatagramDrop::unreachable);
+        if (reason == wire::ClosedReason::unreachable) return note_unreachable(route);
         // The client does not have it: the next datagram tells it of the flow again.
         flow->told = 0;
         return counters.drop(DatagramDrop::client);
@@ -208,7 +286,8 @@ void UdpEntrance::on_frame(const wire::DatagramFrame& frame) {
     if (batch_time_ == TimePoint{}) batch_time_ = Clock::now();
     flows_.touch(*flow, batch_time_);
     flows_.note_answer(*flow);
-    if (!passes(latest_->bandwidths, latest_->client_bandwidths, &Bandwidths::out, batch_time_,
+    if (route.member) route.member->note_success();
+    if (!passes(way.latest->bandwidths, way.latest->client_bandwidths, &Bandwidths::out, batch_time_,
                 frame.payload.size()))
         return counters.drop(DatagramDrop::bandwidth);
     ++flow->datagrams_out;
@@ -228,12 +307,24 @@ void UdpEntrance::on_batch_end() {
     }
 }
 
+// Follows what has changed of the mapping that the way belongs to.
+void UdpEntrance::renew(ClientWay& way, const RouteSet& set) {
+    const auto& routes = set.routes();
+    const auto found = std::find_if(routes.begin(), routes.end(), [&](const auto& route) {
+        return route->counters == way.route().counters;
+    });
+    // It does not take part any more: it is paused, gone, or in another group.
+    if (found == routes.end()) return end_all_of(way, "closed");
+    way.latest = *found;
+    if (is_closed(**found)) end_all_of(way, "quota");
+}
+
 void UdpEntrance::sweep(TimePoint now) {
-    const auto route = latest_ = route_();
-    while (is_closed(*route) && flows_.size() > 0) end(*flows_.any(), "quota");
+    const auto set = routes_->set();
+    for (const auto& way : ways_) renew(*way, *set);
+    const auto timeout = flow_timeout_of(*set);
     for (const bool answered : {false, true}) {
-        for (auto* flow = flows_.least_recent(answered);
-             flow != nullptr && now - flow->last >= route->options.datagrams.flow_timeout;
+        for (auto* flow = flows_.least_recent(answered); flow != nullptr && now - flow->last >= timeout;
              flow = flows_.least_recent(answered))
             end(*flow, "idle");
     }

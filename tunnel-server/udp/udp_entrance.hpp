@@ -1,6 +1,7 @@
 #pragma once
 // One public UDP port at one worker: its sockets, the flows that come by them, and the ways that lead them to
-// the client. That worker's thread.
+// the client, or to the members of a group. A flow stays with the member that it began with, until that
+// cannot serve it any more and another can. That worker's thread.
 
 #include <functional>
 #include <memory>
@@ -22,9 +23,8 @@ class UdpEntrance final : public ClientWay::Owner, public std::enable_shared_fro
     static constexpr Seconds may_make_room{5};
     static constexpr Seconds unanswered_may_make_room{1};
 
-    // `route` gives the route in force; asked for each new flow.
-    using RouteSource = std::function<std::shared_ptr<const Route>()>;
-    UdpEntrance(UdpWorker& worker, std::vector<net::UniqueFd> sockets, RouteSource route,
+    // `routes` has those in force, of the mapping or of its group.
+    UdpEntrance(UdpWorker& worker, std::vector<net::UniqueFd> sockets, std::shared_ptr<RouteCell> routes,
                 std::uint32_t port_offset);
     UdpEntrance(const UdpEntrance&) = delete;
     UdpEntrance& operator=(const UdpEntrance&) = delete;
@@ -52,23 +52,29 @@ class UdpEntrance final : public ClientWay::Owner, public std::enable_shared_fro
     BytesView with_proxy_header(const Socket& socket, Flow& flow, const net::ReceivedDatagram& datagram);
     Flow* admit(Socket& socket, const net::ReceivedDatagram& datagram, TimePoint now);
     ClientWay& way_of(const std::shared_ptr<const Route>& route, TimePoint now);
+    // Null when the flow ended: it found no place where it was led to.
+    Flow* move_to_member_that_is_up(Flow& flow, TimePoint now);
+    void join(Flow& flow, ClientWay& way);
+    void leave(Flow& flow);
     void end(Flow& flow, std::string_view reason);
+    void end_all_of(ClientWay& way, std::string_view reason);
+    void renew(ClientWay& way, const RouteSet& set);
+    void note_unreachable(const Route& route);
     bool make_room(TimePoint now);
     void flush_ways();
 
     // ClientWay::Owner
-    void on_frame(const wire::DatagramFrame& frame) override;
+    void on_frame(ClientWay& way, const wire::DatagramFrame& frame) override;
     void on_batch_end() override;
     // Swept
     void sweep(TimePoint now) override;
 
     UdpWorker& worker_;
-    RouteSource route_;
+    const std::shared_ptr<RouteCell> routes_;
     const std::uint32_t port_offset_;
     std::vector<std::unique_ptr<Socket>> sockets_;
     FlowTable flows_;
     std::vector<std::shared_ptr<ClientWay>> ways_;  // the newest last
-    std::shared_ptr<const Route> latest_;           // at the last new flow or sweep
     TimePoint batch_time_{};
     Bytes proxied_;
     bool closed_ = false;

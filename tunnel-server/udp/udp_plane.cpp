@@ -88,14 +88,14 @@ void UdpPlane::take_packets(const std::vector<net::tcp::endpoint>& addresses, co
 }
 
 Result<std::shared_ptr<UdpListener>> UdpPlane::open(const PublicPlace& place,
-                                                    const UdpEntrance::RouteSource& route) {
+                                                    const std::shared_ptr<RouteCell>& routes) {
     auto ports = open_ports(place, at_.size());
     if (!ports) return pass(std::move(ports.error()));
     UdpListener::Entrances entrances;
     for (std::uint32_t offset = 0; offset < ports->size(); ++offset) {
         for (std::size_t i = 0; i < at_.size(); ++i) {
             auto entrance =
-                std::make_shared<UdpEntrance>(*at_[i], take_of((*ports)[offset], i), route, offset);
+                std::make_shared<UdpEntrance>(*at_[i], take_of((*ports)[offset], i), routes, offset);
             asio::post(at_[i]->context(), [entrance] { entrance->start(); });
             entrances.emplace_back(at_[i].get(), std::move(entrance));
         }

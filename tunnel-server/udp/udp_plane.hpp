@@ -38,7 +38,7 @@ class UdpPlane {
     void take_packets(const std::vector<net::tcp::endpoint>& addresses, const Log& log);
     // On every port of every address or on none.
     Result<std::shared_ptr<UdpListener>> open(const PublicPlace& place,
-                                              const UdpEntrance::RouteSource& route);
+                                              const std::shared_ptr<RouteCell>& routes);
     // Tells whether open() would succeed now, and leaves nothing behind.
     static Status probe(const PublicPlace& place);
     std::uint64_t bad_packets() const { return bad_packets_.count; }

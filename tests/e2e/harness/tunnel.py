@@ -197,7 +197,7 @@ class Client:
     def expose(self, service, *arguments):
         """`expose` in the foreground; returns (process, public port) once the public address is printed."""
         process = self.launch("expose", str(service), *arguments).process
-        found = process.wait_for_line(r"^(\S+): tcp://(\S+):(\d+) -> (\S+)$", 20, stream="out")
+        found = process.wait_for_line(r"^(\S+): (?:tcp|udp)://(\S+):(\d+) -> (\S+)$", 20, stream="out")
         return process, int(found.group(3))
 
     def stop(self, deadline=15.0) -> int:

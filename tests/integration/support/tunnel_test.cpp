@@ -147,10 +147,11 @@ proto::MappingInfo TunnelTest::mapping_add(const std::string& name, const std::s
 namespace {
 
 proto::AdminRequest addition(const std::string& name,
-                             const std::vector<std::pair<std::string, std::string>>& words) {
+                             const std::vector<std::pair<std::string, std::string>>& words,
+                             const std::string& client = "home") {
     proto::AdminRequest request;
     auto& add = *request.mutable_mapping_add();
-    add.set_client("home");
+    add.set_client(client);
     auto& spec = *add.mutable_spec();
     spec.set_name(name);
     spec.set_encrypt(true);
@@ -168,8 +169,9 @@ proto::AdminRequest addition(const std::string& name,
 
 }  // namespace
 
-proto::MappingInfo TunnelTest::mapping_add_with(const std::string& name, const Words& words) {
-    return ask(addition(name, words)).mapping();
+proto::MappingInfo TunnelTest::mapping_add_with(const std::string& name, const Words& words,
+                                                const std::string& client) {
+    return ask(addition(name, words, client)).mapping();
 }
 
 proto::AdminError TunnelTest::mapping_refused(const std::string& name, const Words& words) {

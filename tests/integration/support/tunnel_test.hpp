@@ -37,7 +37,8 @@ class TunnelTest : public testing::Test {
     proto::MappingInfo mapping_add(const std::string& name, const std::string& service, bool encrypt = true,
                                    Port port = 0, const std::string& client = "home");
     // The same with options by their names in client.toml; `to` among them.
-    proto::MappingInfo mapping_add_with(const std::string& name, const Words& words);
+    proto::MappingInfo mapping_add_with(const std::string& name, const Words& words,
+                                        const std::string& client = "home");
     // The error of such an addition that is refused.
     proto::AdminError mapping_refused(const std::string& name, const Words& words);
     void mapping_pause(const std::string& name);

@@ -58,7 +58,9 @@ TEST(GroupOptions, TheServicesBeginWithTheMappingsOwn) {
 }
 
 TEST(GroupOptions, WhatMakesNoSenseIsRefusedWithASentence) {
-    EXPECT_THAT(refusal({{"udp", "53"}, {"member", "2"}}), HasSubstr("only tcp and unix mappings"));
+    EXPECT_THAT(refusal({{"udp", "53"}, {"member", "unix:/run/dns.sock"}}),
+                HasSubstr("its member unix:/run/dns.sock: a Unix socket takes streams only"));
+    EXPECT_EQ(refusal({{"udp", "53"}, {"member", "2,backup"}, {"check", "tcp"}, {"group", "site"}}), "taken");
     EXPECT_THAT(refusal({{"tcp", "80-81"}, {"to", "80-81"}, {"member", "90-92"}}),
                 HasSubstr("write ranges of the same length"));
     EXPECT_THAT(refusal({{"member", "2"}, {"member", "2,backup"}}),

@@ -179,6 +179,17 @@ TEST(Member, VisitorsWhoMeetTheSameFailureAtOnceCountAsOne) {
     EXPECT_EQ(to_string(member.state(now + Seconds(1))), "up");
 }
 
+TEST(Member, ADrainedOneIsWhatItIsForThoseWhoAreThere) {
+    Member member({"a"});
+    member.set_present(true);
+    member.set_draining(true);
+    EXPECT_EQ(member.state(now), MemberState::draining);
+    EXPECT_EQ(member.state_for_its_own(now), MemberState::up);
+    member.note_failure(now, "refused");
+    EXPECT_EQ(member.state(now), MemberState::draining);
+    EXPECT_EQ(member.state_for_its_own(now), MemberState::ejected);
+}
+
 TEST(Member, KeepsWhatIsKnownOfItWhenItsOptionsChange) {
     Member before({"a"});
     before.set_present(true);

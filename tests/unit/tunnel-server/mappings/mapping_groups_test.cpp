@@ -107,6 +107,26 @@ TEST_F(MappingGroups, AGroupHasOneEndpoint) {
     const auto refused = table->check_new(other);
     ASSERT_FALSE(refused);
     EXPECT_THAT(refused.error().message, HasSubstr("name the same one, or another group"));
+    other.options.endpoint.ports = {port, port};
+    other.options.endpoint.protocol = Protocol::udp;
+    const auto of_datagrams = table->check_new(other);
+    ASSERT_FALSE(of_datagrams);
+    EXPECT_THAT(of_datagrams.error().message, HasSubstr(fmt::format("(tcp {})", port)));
+}
+
+TEST_F(MappingGroups, WhatHappensToOneMappingLeavesTheRoutesOfTheOthersAlone) {
+    const auto port = free_port();
+    add_to("site", "home", "web", port);
+    add_to("site", "office", "web", port);
+    const auto routes = [&] { return at("home", "web").route->set()->routes(); };
+    const auto before = routes();
+    ASSERT_EQ(before.size(), 2u);
+    table->set_presence({"office", ""}, Presence::away);
+    ASSERT_EQ(routes().size(), 2u);
+    EXPECT_EQ(routes()[0], before[0]);
+    EXPECT_NE(routes()[1], before[1]);
+    table->set_presence({"office", ""}, Presence::gone);
+    EXPECT_EQ(routes(), Routes{before[0]});
 }
 
 }  // namespace

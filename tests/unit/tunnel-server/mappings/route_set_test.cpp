@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "tunnel-server/mappings/mapping.hpp"
+#include "tunnel-server/pool/ready_pool.hpp"
 #include "tunnel-server/streams/assignment.hpp"
 
 namespace tunnel::server {
@@ -110,6 +111,37 @@ TEST(RouteSet, AVisitorCountsAtTheMappingThatServesIt) {
     EXPECT_EQ(visitor.route, group.other);
     EXPECT_EQ(*group.a->gates[0].count, 0u);
     EXPECT_EQ(*group.other->gates[0].count, 1u);
+}
+
+TEST(RouteSet, AFlowMovesOnlyToAMemberThatIsUpAndTakesItsPlaceAlong) {
+    const Group group;
+    const auto visitor = *parse_ip("192.0.2.1");
+    auto place = std::move(*admit(group.a->gates, &visitor, Clock::now()));
+    const auto elsewhere = [&] { return admit_elsewhere(*group.cell->set(), *group.a, place, visitor); };
+    (void)group.a->member->note_failure(Clock::now(), "closed");
+    (void)group.b->member->note_failure(Clock::now(), "closed");
+    group.other->member->set_draining(true);
+    EXPECT_FALSE(elsewhere());
+    EXPECT_EQ(*group.a->gates[0].count, 1u);
+    group.other->member->set_draining(false);
+    const auto moved = elsewhere();
+    ASSERT_TRUE(moved);
+    EXPECT_EQ(moved->route, group.other);
+    EXPECT_EQ(*group.other->gates[0].count, 1u);
+}
+
+TEST(RouteSet, WhoAsksForADataConnectionForDatagramsIsSentToNobodyElse) {
+    struct Request final : CarrierRequest {
+        void take(ReadyConnection) override {}
+    };
+    const Group group;
+    auto visitor = visitor_of(group.a);
+    visitor.carrier = std::make_shared<Request>();
+    EXPECT_FALSE(move_to_member_that_is_up(visitor));
+    EXPECT_FALSE(next_member(visitor, Failed::client, "no data connection"));
+    EXPECT_EQ(visitor.route, group.a);
+    // But the failure is noted, and flows go elsewhere by themselves.
+    EXPECT_EQ(group.b->member->state(Clock::now()), MemberState::ejected);
 }
 
 TEST(RouteSet, WhoIsTurnedAwayByOneMappingIsLetInByAnother) {
