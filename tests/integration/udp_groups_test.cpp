@@ -268,6 +268,7 @@ TEST_P(UdpGroups, AMappingThatIsPausedLeavesItsFlowsToTheOthers) {
     ASSERT_NE(a.who(), b.who());
     mapping_pause("one");
     EXPECT_TRUE(eventually([&] { return a.who() == "second" && b.who() == "second"; }));
+    EXPECT_TRUE(logs.has({"server", "flow closed", "mapping=one", "service=" + first.address()}));
     EXPECT_EQ(mapping_show("one").visitors(), 0u);
     EXPECT_EQ(mapping_show("two").visitors(), 2u);
     mapping_resume("one");
