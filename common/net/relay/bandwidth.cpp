@@ -56,14 +56,16 @@ bool Throttle::others_wait() const {
 }
 
 std::size_t Throttle::allowance(TimePoint now) {
+    // What little is left of a lease would make the next read a short one.
+    if (leased_ > 0 && leased_ < longest_lease / 2 && !others_wait()) (void)lease(now);
     if (leased_ > 0) return leased_;
     if (!waiting_ && (others_wait() || !lease(now))) wait();
     return leased_;
 }
 
-// As much of each bandwidth as is this direction's share.
+// As much of each bandwidth as is this direction's share, added to what it has.
 bool Throttle::lease(TimePoint now) {
-    std::uint64_t wanted = longest_lease;
+    std::uint64_t wanted = longest_lease - std::min<std::uint64_t>(leased_, longest_lease);
     for (std::size_t i = 0; i < bandwidths_.size(); ++i) {
         auto* const bandwidth = bandwidths_[i].get();
         if (bandwidth == nullptr) continue;
@@ -80,7 +82,7 @@ bool Throttle::lease(TimePoint now) {
     }
     const auto paid = std::min<std::uint64_t>(owed_, wanted);
     owed_ -= static_cast<std::size_t>(paid);
-    leased_ = static_cast<std::size_t>(wanted - paid);
+    leased_ += static_cast<std::size_t>(wanted - paid);
     return leased_ > 0;
 }
 

@@ -65,6 +65,16 @@ TEST_F(Bandwidths, OneReaderGetsItsRateWithinThreePercent) {
     }
 }
 
+// A splice of what is left of a lease would be a short one.
+TEST_F(Bandwidths, WithPlentyOfBytesEveryReadMayBeALongOne) {
+    constexpr std::size_t long_read = 128 * 1024;
+    auto& throttle = add({of(100'000'000'000), of(100'000'000'000)}).throttle;
+    for (int i = 0; i < 100; ++i) {
+        ASSERT_GE(throttle.allowance(now), long_read) << i;
+        throttle.used(100'000);
+    }
+}
+
 TEST_F(Bandwidths, ManyGreedyReadersShareFairly) {
     const auto shared = of(12'500'000);
     for (int i = 0; i < 50; ++i) add({shared, nullptr});
