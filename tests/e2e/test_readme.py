@@ -83,9 +83,12 @@ class Commands(TunnelTest):
     def test_config_examples_are_valid(self):
         examples = blocks("toml")
         for number, body in enumerate(examples):
-            server = self.write(f"{number}/server.toml", body)
+            # A server's config names files that init makes.
+            server = os.path.join(self.folder, f"server-{number}")
+            self.assertEqual(run([tunnel_binary("tunnel-server"), "init", "--dir", server]).returncode, 0)
+            self.write(os.path.join(server, "server.toml"), body)
             client = self.write(f"{number}/client.toml", self.with_real_link(body), 0o600)
-            checked = [run([tunnel_binary("tunnel-server"), "check", "--config", server], env={"HOME": self.folder}),
+            checked = [run([tunnel_binary("tunnel-server"), "check", "--dir", server]),
                        run([tunnel_binary("tunnel-client"), "check", "--config", client], env={"HOME": self.folder})]
             self.assertIn(0, [done.returncode for done in checked],
                           f"neither a server.toml nor a client.toml:\n{body}\n{checked[0].stderr}\n{checked[1].stderr}")
