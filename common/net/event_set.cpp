@@ -2,6 +2,7 @@
 
 #include <sys/epoll.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <system_error>
@@ -20,10 +21,11 @@ int make_set() {
     return fd;
 }
 
-epoll_event event_for(EventSet::Handler& handler) {
+epoll_event event_for(int fd, std::uint32_t generation, EventSet::Interest interest) {
     epoll_event event{};
-    event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
-    event.data.ptr = &handler;
+    event.events = EPOLLIN | EPOLLRDHUP | EPOLLET;
+    if (interest == EventSet::Interest::both) event.events |= EPOLLOUT;
+    event.data.u64 = std::uint64_t{generation} << 32 | static_cast<std::uint32_t>(fd);
     return event;
 }
 
@@ -31,24 +33,41 @@ epoll_event event_for(EventSet::Handler& handler) {
 
 EventSet::EventSet(asio::io_context& context) : context_(context), set_(context, make_set()) {}
 
-int EventSet::hand_over(int fd, Handler& handler) {
-    auto event = event_for(handler);
-    return ::epoll_ctl(set_.native_handle(), EPOLL_CTL_MOD, fd, &event) == 0 ? 0 : errno;
-}
-
-int EventSet::add(int fd, Handler& handler) {
-    auto event = event_for(handler);
+int EventSet::add(int fd, Handler* handler, Interest interest) {
+    if (fd < 0) return EBADF;
+    const auto index = static_cast<std::size_t>(fd);
+    if (index >= slots_.size()) slots_.resize(std::max(index + 1, 2 * slots_.size()));
+    auto& slot = slots_[index];
+    auto event = event_for(fd, slot.generation + 1, interest);
     if (::epoll_ctl(set_.native_handle(), EPOLL_CTL_ADD, fd, &event) != 0) return errno;
+    slot = {handler, slot.generation + 1, interest};
     ++size_;
     wait();
     return 0;
 }
 
-void EventSet::remove(int fd) {
-    if (::epoll_ctl(set_.native_handle(), EPOLL_CTL_DEL, fd, nullptr) == 0) forget();
+void EventSet::tell_writable(int fd) {
+    auto& slot = slots_[static_cast<std::size_t>(fd)];
+    if (slot.interest == Interest::both) return;
+    slot.interest = Interest::both;
+    auto event = event_for(fd, slot.generation, slot.interest);
+    (void)::epoll_ctl(set_.native_handle(), EPOLL_CTL_MOD, fd, &event);
 }
 
-void EventSet::forget() {
+void EventSet::hand_over(int fd, Handler& handler) {
+    slots_[static_cast<std::size_t>(fd)].handler = &handler;
+}
+
+void EventSet::let_go(int fd) {
+    slots_[static_cast<std::size_t>(fd)].handler = nullptr;
+}
+
+void EventSet::remove(int fd) {
+    if (::epoll_ctl(set_.native_handle(), EPOLL_CTL_DEL, fd, nullptr) == 0) forget(fd);
+}
+
+void EventSet::forget(int fd) {
+    slots_[static_cast<std::size_t>(fd)].handler = nullptr;
     // With nothing to wait for, the io_context may run out of work.
     if (--size_ == 0) set_.cancel();
 }
@@ -79,11 +98,12 @@ void EventSet::wait() {
 void EventSet::dispatch() {
     std::array<epoll_event, batch> events;
     const int count = ::epoll_wait(set_.native_handle(), events.data(), batch, 0);
-    telling_ = true;
-    for (int i = 0; i < count; ++i)
-        static_cast<Handler*>(events[static_cast<std::size_t>(i)].data.ptr)
-            ->on_events(events[static_cast<std::size_t>(i)].events);
-    telling_ = false;
+    for (int i = 0; i < count; ++i) {
+        const auto& event = events[static_cast<std::size_t>(i)];
+        const auto& slot = slots_[event.data.u64 & 0xffffffffU];
+        const bool current = slot.handler != nullptr && slot.generation == event.data.u64 >> 32;
+        if (current) slot.handler->on_events(event.events);
+    }
 }
 
 }  // namespace tunnel::net

@@ -14,8 +14,9 @@ namespace tunnel::net {
 
 class EventSet {
   public:
-    // Must outlive every handler call of the turn in which its socket is removed or handed over: while
-    // telling(), destroy it from a handler that was posted to the io_context after that.
+    // Told nothing any more once its socket was removed, forgotten or handed over, so that it may be
+    // destroyed then: by itself too, as the last thing that on_events() does. A turn that it has asked for by
+    // again() has to come first.
     class Handler {
       public:
         // epoll(7)'s bits. EPOLLIN alone when it is a turn asked for by again().
@@ -27,33 +28,50 @@ class EventSet {
 
     explicit EventSet(asio::io_context& context);
 
-    // Tells of EPOLLIN, EPOLLOUT, EPOLLRDHUP, EPOLLHUP and EPOLLERR, edge-triggered. What is true already is
-    // told first. 0, or errno.
-    int add(int fd, Handler& handler);
-    // Of one that is in the set: from the next turn on another handler is told, first of what is true
-    // already.
-    int hand_over(int fd, Handler& handler);
+    enum class Interest : std::uint8_t {
+        reading,  // EPOLLIN, EPOLLRDHUP, EPOLLHUP and EPOLLERR
+        both,     // EPOLLOUT too, which is told at once of a socket that takes bytes
+    };
+    // Edge-triggered. What is true already is told first. 0, or errno.
+    int add(int fd, Handler& handler, Interest interest = Interest::both) {
+        return add(fd, &handler, interest);
+    }
+    // Without a handler until hand_over(): what happens meanwhile is told to nobody.
+    int add(int fd, Interest interest) { return add(fd, nullptr, interest); }
+    // Of one that was added for reading and has not taken all that was written: EPOLLOUT is told from now on,
+    // also when it is true already.
+    void tell_writable(int fd);
+    // Of one that is in the set: from now on another handler is told. Costs no system call; what was told
+    // before is not told again.
+    void hand_over(int fd, Handler& handler);
+    // Its handler is told nothing any more; it stays in the set.
+    void let_go(int fd);
     // Of a descriptor that stays open.
     void remove(int fd);
     // Instead, of one that is being closed, which takes it out of the set without a system call.
-    void forget();
+    void forget(int fd);
     // Another turn for a handler that has more to do than is fair to the others.
     void again(Handler& handler);
 
     std::size_t size() const { return size_; }
-    // Within a turn of handler calls; handlers that are removed outside of one may be destroyed at once.
-    bool telling() const { return telling_; }
 
   private:
+    // By descriptor. An event that was under way to one that is gone names an older generation.
+    struct Slot {
+        Handler* handler = nullptr;  // null: told to nobody
+        std::uint32_t generation = 0;
+        Interest interest = Interest::both;
+    };
+    int add(int fd, Handler* handler, Interest interest);
     void wait();
     void dispatch();
     void run_again();
 
     asio::io_context& context_;
     Descriptor set_;
+    std::vector<Slot> slots_;
     std::size_t size_ = 0;
     bool waiting_ = false;
-    bool telling_ = false;
     std::vector<Handler*> again_;
 };
 

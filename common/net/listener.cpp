@@ -49,8 +49,7 @@ Result<tcp::endpoint> claim(const tcp::endpoint& address) {
     auto probe = bind_socket(address, Sharing::alone);
     if (!probe) return pass(std::move(probe.error()));
     // bind(2) alone does not collide with a socket that is bound but not yet listening; listen(2) does.
-    if (::listen(probe->get(), 1) != 0)
-        return bind_error(EADDRINUSE, to_text(address), address.port());
+    if (::listen(probe->get(), 1) != 0) return bind_error(EADDRINUSE, to_text(address), address.port());
     return local_of(probe->get());
 }
 

@@ -103,12 +103,10 @@ bool peer_seems_dead(int fd, Millis timeout) {
     return unanswered && info.tcpi_last_ack_recv >= timeout.count();
 }
 
-Millis silent_for(int fd) {
-    return Millis(info_of(fd).tcpi_last_ack_recv);
-}
-
-std::chrono::microseconds round_trip_of(int fd) {
-    return std::chrono::microseconds(info_of(fd).tcpi_rtt);
+TcpPath path_of(int fd) {
+    const auto info = info_of(fd);
+    return {info.tcpi_state == TCP_ESTABLISHED, Millis(info.tcpi_last_ack_recv),
+            std::chrono::microseconds(info.tcpi_rtt)};
 }
 
 bool has_unacknowledged(int fd) {

@@ -49,10 +49,14 @@ void shut_down(int fd, Half half);
 // `timeout`.
 bool peer_seems_dead(int fd, Millis timeout);
 
-// How long ago the peer of a TCP socket last acknowledged anything, a keepalive probe included.
-Millis silent_for(int fd);
-// The smoothed round-trip time of a TCP connection.
-std::chrono::microseconds round_trip_of(int fd);
+// What TCP knows of a connection, in one system call.
+struct TcpPath {
+    bool open = false;  // neither end has finished, and nothing broke
+    // Since the peer last acknowledged anything, a keepalive probe included.
+    Millis silent{0};
+    std::chrono::microseconds round_trip{0};  // smoothed
+};
+TcpPath path_of(int fd);
 // True while bytes that were sent have not been acknowledged.
 bool has_unacknowledged(int fd);
 

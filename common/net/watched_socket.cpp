@@ -4,21 +4,25 @@
 
 #include <utility>
 
+#include "common/net/socket.hpp"
+
 namespace tunnel::net {
 
-WatchedSocket::WatchedSocket(asio::io_context& context, EventSet& events, UniqueFd fd)
+WatchedSocket::WatchedSocket(asio::io_context& context, ParkedSocket socket, Told told)
     : context_(context),
-      events_(events),
-      fd_(std::move(fd)),
+      socket_(std::move(socket)),
       changed_(context, asio::steady_timer::time_point::max()),
-      watched_(events_.add(fd_.get(), *this) == 0) {}
+      hung_up_(told.hung_up),
+      ready_(told.readable) {
+    socket_.set_handler(*this);
+}
 
 WatchedSocket::~WatchedSocket() {
-    if (fd_ && watched_) events_.forget();
+    if (socket_.fd() >= 0) set_reset_on_close(socket_.fd(), false);
 }
 
 awaitable<bool> WatchedSocket::readable() {
-    if (!watched_ || cancelled_) co_return false;
+    if (cancelled_) co_return false;
     // The timer is cancelled by an event and by the end of the task alike.
     if (!ready_) co_await changed_.async_wait(use_result);
     co_return std::exchange(ready_, false) && !cancelled_;
@@ -29,12 +33,13 @@ void WatchedSocket::cancel() {
     changed_.cancel();
 }
 
-UniqueFd WatchedSocket::unwatch() {
-    if (std::exchange(watched_, false)) events_.remove(fd_.get());
-    return std::move(fd_);
+UniqueFd WatchedSocket::release() {
+    socket_.let_go();
+    return socket_.release();
 }
 
 void WatchedSocket::on_events(std::uint32_t events) {
+    if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) hung_up_ = true;
     if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) == 0) return;
     ready_ = true;
     changed_.cancel();

@@ -5,40 +5,45 @@
 #include <cstdint>
 
 #include "common/net/asio.hpp"
-#include "common/net/event_set.hpp"
-#include "common/net/unique_fd.hpp"
+#include "common/net/parked_socket.hpp"
 
 namespace tunnel::net {
 
 class WatchedSocket final : EventSet::Handler {
   public:
-    WatchedSocket(asio::io_context& context, EventSet& events, UniqueFd fd);
+    // What was told before, of a socket that had another handler.
+    struct Told {
+        bool readable = false;
+        bool hung_up = false;
+    };
+    WatchedSocket(asio::io_context& context, ParkedSocket socket, Told told);
     WatchedSocket(const WatchedSocket&) = delete;
     WatchedSocket& operator=(const WatchedSocket&) = delete;
-    // Closes it, unless it was given away. From a coroutine, not from within a handler of the event set.
+    // Closes it in an orderly way, unless it was given away: nobody is served by it.
     ~WatchedSocket();
-
-    int fd() const { return fd_.get(); }
+    int fd() const { return socket_.fd(); }
     asio::io_context& context() { return context_; }
     // Waits until there is something to read since the last time, an end and an error included. False after
-    // cancel(), when the task is cancelled, and when the socket cannot be watched.
+    // cancel() and when the task is cancelled.
     awaitable<bool> readable();
     void cancel();
 
+    // The peer has ended, or the connection broke: bytes may still be there.
+    bool hung_up() const { return hung_up_; }
+
     // For somebody who waits by other means.
-    UniqueFd unwatch();
-    // Still in the event set: this object has to live until another handler has taken over.
-    UniqueFd release() { return std::move(fd_); }
+    UniqueFd unwatch() { return socket_.unwatch(); }
+    // It stays in the event set, without a handler.
+    UniqueFd release();
 
   private:
     void on_events(std::uint32_t events) override;
 
     asio::io_context& context_;
-    EventSet& events_;
-    UniqueFd fd_;
+    ParkedSocket socket_;
     asio::steady_timer changed_;  // cancelled when something happens
-    bool watched_;
-    bool ready_ = false;
+    bool hung_up_;
+    bool ready_;
     bool cancelled_ = false;
 };
 

@@ -68,16 +68,16 @@ awaitable<void> Worker::watch_for_dead_peers() {
     }
 }
 
-awaitable<void> Worker::end_overdue_relays() {
+awaitable<void> Worker::tend_relays() {
     for (;;) {
         const bool passed = co_await pause_for(overdue_check);
         if (!passed) co_return;
-        relays_.end_overdue(Clock::now());
+        relays_.tend(Clock::now());
     }
 }
 
 void Worker::start() {
-    tasks_.spawn(end_overdue_relays());
+    tasks_.spawn(tend_relays());
     tasks_.spawn(watch_for_dead_peers());
     thread_ = std::thread([this] { context_.run(); });
 }

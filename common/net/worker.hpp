@@ -46,7 +46,7 @@ class Worker {
 
   private:
     awaitable<void> watch_for_dead_peers();
-    awaitable<void> end_overdue_relays();
+    awaitable<void> tend_relays();
 
     unsigned index_;
     Log log_;
@@ -60,8 +60,9 @@ class Worker {
     PipePool pipes_;
     ScratchBuffers scratch_;
     BandwidthQueue bandwidth_{context_};
+    OpeningQueue openings_{context_};
     const KernelTlsUse kernel_tls_;
-    RelayTable relays_{{context_, events_, pipes_, scratch_, bandwidth_, kernel_tls_}};
+    RelayTable relays_{{context_, events_, pipes_, scratch_, bandwidth_, openings_, kernel_tls_}};
     std::thread thread_;
 };
 

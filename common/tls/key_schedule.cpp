@@ -41,6 +41,11 @@ TicketKey KeyChain::next() {
     return ticket;
 }
 
+Secret next_ticket_key(const Secret& ticket_key, TicketNumber number) {
+    return hkdf_expand(ticket_key.reveal(), label_with("tunnel v1 again", {number_bytes(number.value)}),
+                       digest_size);
+}
+
 PrefaceMac preface_mac(const Secret& ticket_key, BytesView preface) {
     const Secret key = hkdf_expand(ticket_key.reveal(), view_of("tunnel v1 preface"), digest_size);
     const Digest full = hmac_sha256(key.reveal(), preface);

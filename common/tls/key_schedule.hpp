@@ -11,6 +11,10 @@
 //   preface MAC key   | ticket key n        | Expand, "tunnel v1 preface"
 //   to-client keys    | ticket key n        | Expand, "tunnel v1 to client" n client_nonce server_nonce
 //   to-server keys    | ticket key n        | Expand, "tunnel v1 to server" n client_nonce server_nonce
+//   next ticket key   | ticket key n        | Expand, "tunnel v1 again" n: of the stream after this one on
+//   the same
+//                     |                     | data connection, whose number stays n; then the one before is
+//                     wiped
 //   frame keys        | ticket key n        | likewise, "tunnel v1 frames to client", "... to server"
 //   packet keys       | ticket key n        | likewise, "tunnel v1 packets to client", "... to server"
 //
@@ -52,6 +56,9 @@ class KeyChain {
     Secret chain_key_;
     std::uint64_t last_ = 0;
 };
+
+// What takes the ticket's key's place for the next stream on its data connection.
+Secret next_ticket_key(const Secret& ticket_key, TicketNumber number);
 
 using PrefaceMac = std::array<Byte, 16>;
 // Over every byte of the preface before the MAC. HMAC-SHA256 cut to 16 bytes (RFC 2104 section 5).

@@ -58,7 +58,7 @@ Result<ControlMessage> read(const proto::Login& in) {
         return pass(std::move(ok.error()));
     const auto proof = view_of(in.proof());
     Login out{in.client(),   in.slot(), in.instance(), Bytes(proof.begin(), proof.end()), in.takeover(),
-              in.software(), {}};
+              in.software(), {},        in.reuse()};
     for (const int cipher : in.ciphers()) {
         if (const auto known = from_wire(cipher)) out.ciphers.push_back(*known);
     }
@@ -228,6 +228,7 @@ proto::ControlMessage to_proto(const ControlMessage& message) {
                        p.set_takeover(m.takeover);
                        p.set_software(m.software);
                        for (const auto cipher : m.ciphers) p.add_ciphers(to_wire(cipher));
+                       p.set_reuse(m.reuse);
                    },
                    [&](const LoginAccepted& m) {
                        auto& p = *out.mutable_login_accepted();

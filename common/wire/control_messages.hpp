@@ -36,6 +36,7 @@ struct Login {
     bool takeover = true;
     std::string software;
     std::vector<Cipher> ciphers = {};  // the best liked first; unknown ones are left out by decode()
+    bool reuse = false;                // data connections, stream after stream
     bool operator==(const Login&) const = default;
 };
 

@@ -11,6 +11,9 @@
 //       24   16  the client's nonce
 //       40   16  MAC of the 40 bytes before it, under the ticket's key (common/tls/key_schedule.hpp)
 //
+// After a stream that leaves the connection to be used again the client sends another one, with the same
+// ticket number and under the key that follows the stream's (tls::next_ticket_key()).
+//
 // The server answers nothing until a visitor comes; then it sends its own 16-byte nonce and one sealed record
 // with the StreamOpen (stream_head.hpp). The first byte tells a data connection from TLS, whose first byte is
 // 0x16.

@@ -34,6 +34,7 @@ Bytes encode(const StreamOpen& open) {
     }
     if (open.proxy_protocol) out.set_proxy_protocol(static_cast<std::uint32_t>(*open.proxy_protocol));
     out.set_proxy_tlvs(open.proxy_tlvs.data(), open.proxy_tlvs.size());
+    out.set_reuse(open.reuse);
     return serialize_message(out);
 }
 
@@ -64,6 +65,7 @@ Result<StreamOpen> decode_stream_open(BytesView bytes) {
                                       in.datagrams().path()};
     if (in.proxy_protocol() != 0) open.proxy_protocol = static_cast<ProxyVersion>(in.proxy_protocol());
     open.proxy_tlvs.assign(in.proxy_tlvs().begin(), in.proxy_tlvs().end());
+    open.reuse = in.reuse();
     return open;
 }
 

@@ -37,6 +37,9 @@ struct StreamOpen {
     // The service gets a PROXY header of this version first; with v2 these entries (well_formed_tlvs()).
     std::optional<ProxyVersion> proxy_protocol{};
     Bytes proxy_tlvs{};
+    // The data connection may be used again once both directions have ended; without `encrypt` both then
+    // begin in chunks (chunk.hpp). The client begins anew with a preface.
+    bool reuse = false;
     bool operator==(const StreamOpen&) const = default;
 };
 

@@ -19,10 +19,18 @@ class PoolTest : public BothModes {
         ASSERT_NE(port, 0);
         ASSERT_TRUE(at_rest());
     }
-    bool at_rest() {
+    bool at_rest(Millis limit = patience) {
+        return eventually(
+            [&] {
+                const auto list = session_list();
+                return list.sessions_size() == 1 && list.sessions(0).ready() == ready_at_rest;
+            },
+            limit);
+    }
+    bool at_least_ready(std::size_t count) {
         return eventually([&] {
             const auto list = session_list();
-            return list.sessions_size() == 1 && list.sessions(0).ready() == ready_at_rest;
+            return list.sessions_size() == 1 && list.sessions(0).ready() >= count;
         });
     }
     bool serves() {
@@ -42,7 +50,7 @@ TEST_P(PoolTest, AVisitorTakesAReadyConnectionWithoutAWordToTheClient) {
     EXPECT_TRUE(serves());
     EXPECT_TRUE(serves());
     proxy->hold(control, false);
-    EXPECT_TRUE(at_rest()) << "they are replaced";
+    EXPECT_TRUE(at_least_ready(ready_at_rest)) << "they are replaced";
 }
 
 TEST_P(PoolTest, ReadyConnectionsThatBrokeAreNotGivenToVisitors) {
@@ -50,7 +58,7 @@ TEST_P(PoolTest, ReadyConnectionsThatBrokeAreNotGivenToVisitors) {
     proxy->cut(data);
     for (int i = 0; i < 5; ++i) EXPECT_TRUE(serves());
     EXPECT_EQ(mapping_show("service").refused_total(), 0u);
-    EXPECT_TRUE(at_rest());
+    EXPECT_TRUE(at_least_ready(ready_at_rest));
 }
 
 TEST_P(PoolTest, AVisitorWhoseReadyConnectionBreaksBeforeTheAnswerNoticesNothing) {
@@ -101,6 +109,71 @@ TEST_P(PoolTest, AVisitorWhoLeavesBeforeTheAnswerIsGone) {
     EXPECT_TRUE(serves());
 }
 
+TEST_P(PoolTest, ADataConnectionServesOneVisitorAfterAnother) {
+    start();
+    const auto dialled = proxy->ever(data);
+    constexpr std::size_t visits = 50;
+    const auto sent = pattern(3'000);
+    for (std::size_t i = 0; i < visits; ++i) {
+        auto visitor = Peer::connect(port);
+        const auto received = send_and_receive(visitor, sent);
+        ASSERT_EQ(received.end, End::orderly) << i;
+        ASSERT_EQ(received.bytes, sent) << i;
+        ASSERT_TRUE(at_least_ready(1)) << i;
+    }
+    EXPECT_LE(proxy->ever(data), dialled + 5);
+    EXPECT_GE(status().data_connections_reused(), visits - 5);
+    EXPECT_EQ(mapping_show("service").visitors_total(), visits);
+    EXPECT_TRUE(idle());
+}
+
+// The next visitor has nothing of the one before it, whichever of them ends how.
+TEST_P(PoolTest, WhatAVisitorLeavesBehindDoesNotReachTheNext) {
+    start();
+    for (int round = 0; round < 20; ++round) {
+        {
+            auto rude = Peer::connect(port);
+            ASSERT_TRUE(rude.send("what the next one must not see"));
+            ASSERT_EQ(rude.receive_text(4), "what");
+            if (round % 2 == 0) rude.reset();
+        }
+        auto visitor = Peer::connect(port);
+        ASSERT_TRUE(visitor.send("mine"));
+        visitor.finish();
+        const auto received = visitor.receive_all();
+        ASSERT_EQ(received.end, End::orderly) << round;
+        ASSERT_EQ(text_of(received.bytes), "mine") << round;
+    }
+    EXPECT_TRUE(idle());
+}
+
+TEST_P(PoolTest, OneThatBreaksBetweenTwoVisitorsIsReplaced) {
+    start();
+    for (int round = 0; round < 5; ++round) {
+        EXPECT_TRUE(serves());
+        proxy->cut(data);
+        EXPECT_TRUE(serves());
+        EXPECT_TRUE(at_least_ready(1));
+    }
+    EXPECT_EQ(mapping_show("service").refused_total(), 0u);
+}
+
+// A plain one that has carried bulk is raw, and ends with its visitor.
+TEST_P(PoolTest, BulkPassesWholeOnConnectionsThatHaveServedBefore) {
+    start();
+    const auto sent = pattern(2'000'000);
+    for (int round = 0; round < 6; ++round) {
+        EXPECT_TRUE(serves());
+        ASSERT_TRUE(at_least_ready(1));
+        auto visitor = Peer::connect(port);
+        const auto received = send_and_receive(visitor, sent);
+        ASSERT_EQ(received.end, End::orderly);
+        ASSERT_TRUE(received.bytes == sent);
+    }
+    EXPECT_TRUE(idle());
+    EXPECT_TRUE(at_rest(Millis(25'000))) << "what is too many for long is closed";
+}
+
 TEST_P(PoolTest, WithoutAPoolEachVisitorHasItsConnectionDialled) {
     start_server("[limits]\nready_per_client = 0\n");
     start_proxy();
@@ -115,7 +188,8 @@ TEST_P(PoolTest, AClientThatIsGoneHasNothingReady) {
     proxy->cut(control);
     EXPECT_TRUE(eventually([&] { return logs.count({"server", "session opened"}) == 2; }));
     EXPECT_TRUE(serves());
-    EXPECT_TRUE(eventually([&] { return proxy->open(data) == ready_at_rest; }))
+    // And the one that has served comes back.
+    EXPECT_TRUE(eventually([&] { return proxy->open(data) <= ready_at_rest + 1; }))
         << "those of the earlier session are closed";
 }
 

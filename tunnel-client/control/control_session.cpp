@@ -109,7 +109,7 @@ Status ControlSession::log_in() {
     const auto proof = tls::make_proof(access_->link.secret, access_->link.client, *binding);
     channel_->send(wire::Login{access_->link.client, login_.slot, login_.instance,
                                Bytes(proof.begin(), proof.end()), login_.takeover,
-                               fmt::format("tunnel-client {}", version), login_.ciphers});
+                               fmt::format("tunnel-client {}", version), login_.ciphers, true});
     return {};
 }
 

@@ -40,10 +40,7 @@ net::awaitable<Status> read_head(net::WatchedSocket& socket, MutableBytes out,
     co_return Status();
 }
 
-}  // namespace
-
-net::awaitable<Result<net::UniqueFd>> dial_with_preface(net::Worker& worker, const DataJob& job,
-                                                        wire::Preface& preface) {
+net::awaitable<Result<net::UniqueFd>> dial_server(net::Worker& worker, const DataJob& job) {
     net::Endpoints hop(1, job.first_hop);
     auto fd = co_await net::dial(std::move(hop), dial_limit);
     if (!fd) co_return pass(fd.error());
@@ -53,19 +50,36 @@ net::awaitable<Result<net::UniqueFd>> dial_with_preface(net::Worker& worker, con
         fd = std::move(*through);
     }
     net::prepare_for_relay(fd->get(), job.liveness);
-    preface = {job.session, job.ticket.number, {}, !job.way->keeps_half_close()};
-    fill_random(preface.nonce);
-    const auto head = wire::encode_preface(preface);
-    const auto mac = tls::preface_mac(job.ticket.key, head);
-    Bytes bytes(head.begin(), head.end());
-    append(bytes, mac);
-    if (!send_at_once(fd->get(), bytes)) co_return fail_errno(errno, "the connection broke");
     co_return std::move(*fd);
 }
 
-net::awaitable<Result<OpenedStream>> await_stream(net::Worker& worker, net::UniqueFd fd, const DataJob& job,
-                                                  wire::Preface preface) {
-    auto socket = std::make_unique<net::WatchedSocket>(worker.context(), worker.events(), std::move(fd));
+}  // namespace
+
+Bytes make_preface(const DataJob& job, wire::Preface& preface) {
+    preface = {job.session, job.ticket.number, {}, !job.way->keeps_half_close()};
+    fill_random(preface.nonce);
+    const auto head = wire::encode_preface(preface);
+    Bytes bytes(head.begin(), head.end());
+    append(bytes, tls::preface_mac(job.ticket.key, head));
+    return bytes;
+}
+
+net::awaitable<Result<std::unique_ptr<net::WatchedSocket>>> open_data_connection(net::Worker& worker,
+                                                                                 const DataJob& job,
+                                                                                 wire::Preface& preface) {
+    auto fd = co_await dial_server(worker, job);
+    if (!fd) co_return pass(fd.error());
+    if (!send_at_once(fd->get(), make_preface(job, preface)))
+        co_return fail_errno(errno, "the connection broke");
+    auto parked = net::ParkedSocket::add(worker.events(), std::move(*fd));
+    if (!parked) co_return fail_errno(errno, "a data connection cannot be watched");
+    co_return std::make_unique<net::WatchedSocket>(worker.context(), std::move(*parked),
+                                                   net::WatchedSocket::Told{});
+}
+
+net::awaitable<Result<OpenedStream>> await_stream(net::Worker& worker,
+                                                  std::unique_ptr<net::WatchedSocket> socket,
+                                                  const DataJob& job, const wire::Preface& preface) {
     // A data connection that is kept ready waits as long as its server likes; keepalive tells when that is
     // gone.
     const bool came = co_await socket->readable();

@@ -23,15 +23,20 @@ struct OpenedStream {
     std::optional<tls::CarrierKeys> carrier_keys;  // when it is for datagrams
 };
 
+// The preface of this job with a nonce of its own, as it is sent.
+Bytes make_preface(const DataJob& job, wire::Preface& preface);
+
 // Dials the tunnel port by the way that the control connection went, and sends the preface. Errors name the
 // address.
-net::awaitable<Result<net::UniqueFd>> dial_with_preface(net::Worker& worker, const DataJob& job,
-                                                        wire::Preface& preface);
+net::awaitable<Result<std::unique_ptr<net::WatchedSocket>>> open_data_connection(net::Worker& worker,
+                                                                                 const DataJob& job,
+                                                                                 wire::Preface& preface);
 
 // Waits for the server's head. Errc::closed: the server had no visitor for it after all, which is nothing
 // unusual.
-net::awaitable<Result<OpenedStream>> await_stream(net::Worker& worker, net::UniqueFd fd, const DataJob& job,
-                                                  wire::Preface preface);
+net::awaitable<Result<OpenedStream>> await_stream(net::Worker& worker,
+                                                  std::unique_ptr<net::WatchedSocket> socket,
+                                                  const DataJob& job, const wire::Preface& preface);
 
 // The answer as it is sent, sealed.
 Result<Bytes> seal_answer(OpenedStream& stream, const wire::StreamAnswer& answer);

@@ -34,10 +34,9 @@ net::awaitable<tl::expected<net::udp::endpoint, wire::StreamAnswer>> find_udp_se
 }
 
 // The socket of a service that speaks TCP.
-void prepare(int fd, Seconds keepalive) {
+void prepare(int fd) {
     net::set_no_delay(fd);
     net::set_reset_on_close(fd, true);
-    if (keepalive > Seconds(0)) net::set_keepalive(fd, {keepalive, 2 * keepalive});
 }
 
 // Before the visitor's first byte. A fresh socket's buffer holds it unless the service is gone again.
@@ -128,20 +127,25 @@ void DataPlane::open(DataJob job) {
 }
 
 net::awaitable<void> DataPlane::serve(PerWorker& at, DataJob job) {
-    auto& worker = at.worker;
     wire::Preface preface;
-    auto fd = co_await dial_with_preface(worker, job, preface);
-    if (!fd) {
+    auto socket = co_await open_data_connection(at.worker, job, preface);
+    if (!socket) {
         log_.warn("data connection failed", {{"server", net::to_text(job.first_hop)},
                                              {"way", to_string(*job.way)},
-                                             {"reason", fd.error().message}});
-        job.on_failed(job.ticket.number, fd.error().message);
+                                             {"reason", socket.error().message}});
+        job.on_failed(job.ticket.number, socket.error().message);
         co_return;
     }
-    auto stream = co_await await_stream(worker, std::move(*fd), job, preface);
+    Waiting waiting{std::move(job), preface, std::move(*socket)};
+    co_await serve_stream(at, std::move(waiting));
+}
+
+net::awaitable<void> DataPlane::serve_stream(PerWorker& at, Waiting waiting) {
+    const auto& job = waiting.job;
+    auto stream = co_await await_stream(at.worker, std::move(waiting.socket), job, waiting.preface);
     if (!stream) {
         log_.debug("data connection closed unused", {{"reason", stream.error().message}});
-        job.on_failed(job.ticket.number, stream.error().message);
+        if (job.on_failed) job.on_failed(job.ticket.number, stream.error().message);
         co_return;
     }
     if (stream->open.datagrams) {
@@ -160,27 +164,60 @@ net::awaitable<void> DataPlane::serve(PerWorker& at, DataJob job) {
                    {"visitor", stream->open.visitor},
                    {"reason", service ? answered.error().message : service.error().reason}});
         if (answered) (void)send_at_once(stream->socket->fd(), *answered);
-        co_await close_after_reading(worker, stream->socket->unwatch());
+        co_await close_after_reading(at.worker, stream->socket->unwatch());
         co_return;
     }
-    const auto open = stream->open;
+    if (!service->is_unix) prepare(service->fd.get());
+    stream->open.keepalive = rules_now->keepalive(stream->open.mapping, stream->open.keepalive);
+    relay(at, std::move(waiting), std::move(*stream), std::move(*service), *answered);
+}
+
+void DataPlane::relay(PerWorker& at, Waiting waiting, OpenedStream stream, ServiceSocket service,
+                      BytesView answer) {
+    const auto& open = stream.open;
     std::optional<net::RecordLayers> records;
-    if (open.encrypt) records = std::move(stream->records);
-    if (!service->is_unix) prepare(service->fd.get(), rules_now->keepalive(open.mapping, open.keepalive));
+    if (open.encrypt) records = std::move(stream.records);
+    auto& relays = at.worker.relays();
     const ConnectionId id{++last_connection_};
-    auto& relay = worker.relays().add(
+    const bool hung_up = stream.socket->hung_up();
+    auto& relay = relays.add(
         {id, client_name_, open.mapping, open.visitor, open.encrypt, std::chrono::system_clock::now()},
-        std::move(service->fd), stream->socket->release(), std::move(records));
-    if (service->is_unix) relay.set_outer_is_unix();
-    worker.relays().run(
+        std::move(service.fd), stream.socket->release(), std::move(records));
+    if (service.is_unix) relay.set_outer_is_unix();
+    const auto keepalive = open.keepalive;
+    if (!service.is_unix && keepalive > Seconds(0)) relays.keep_alive(id, {keepalive, 2 * keepalive});
+    std::shared_ptr<Waiting> next;
+    if (open.reuse) {
+        next = std::make_shared<Waiting>(std::move(waiting));
+        next->job.on_failed = nullptr;
+        relay.set_reusable(
+            [this, next] { return draining_ ? Bytes() : make_preface(next->job, next->preface); });
+    }
+    relays.run(
         id, nullptr,
-        [this, connection = open.connection](const net::RelayLabel& label, const net::RelayResult& result) {
+        [this, &at, next, connection = open.connection](const net::RelayLabel& label,
+                                                        net::RelayResult result) {
             log_closed(log_, connection, label, result);
+            if (result.data) serve_again(at, std::move(*next), std::move(result));
         },
-        {{}, true});
-    // The visitor's first bytes are on their way to the service; nothing has come back from it yet.
-    if (!send_at_once(relay.data_fd(), *answered))
-        relay.abort(net::RelayEnd::data_failed, "the data connection broke");
+        {.opening = answer, .opening_may_wait = true, .data_is_watched = true, .data_hung_up = hung_up});
+    if (!next) return;
+    // The visitor's first bytes have not waited for this, and nobody has asked for the next preface yet: the
+    // service's end is read in a later turn.
+    auto& ticket = next->job.ticket;
+    ticket.key = tls::next_ticket_key(ticket.key, ticket.number);
+}
+
+void DataPlane::serve_again(PerWorker& at, Waiting next, net::RelayResult result) {
+    // The server says nothing before it has the preface, which is not sent while draining.
+    if (draining_ || !result.after_stream.empty()) {
+        net::set_reset_on_close(result.data->fd(), false);
+        return;
+    }
+    next.socket = std::make_unique<net::WatchedSocket>(
+        at.worker.context(), std::move(*result.data),
+        net::WatchedSocket::Told{result.may_have_more || result.hung_up, result.hung_up});
+    at.worker.tasks().spawn(serve_stream(at, std::move(next)));
 }
 
 net::awaitable<void> DataPlane::serve_datagrams(PerWorker& at, OpenedStream stream, const DataJob& job) {

@@ -10,8 +10,11 @@
 #include <vector>
 
 #include "common/net/dialer.hpp"
+#include "common/net/watched_socket.hpp"
 #include "common/net/worker.hpp"
 #include "common/tls/key_schedule.hpp"
+#include "common/wire/preface.hpp"
+#include "tunnel-client/services/service_dialer.hpp"
 #include "tunnel-client/services/service_rules.hpp"
 #include "tunnel-client/udp/client_udp_worker.hpp"
 #include "tunnel-client/ways/way.hpp"
@@ -29,7 +32,7 @@ struct DataJob {
     Cipher cipher;
     net::Liveness liveness;
     // On the worker: the data connection could not be opened, or ended before a visitor came. Only the server
-    // knows whether it has seen the ticket.
+    // knows whether it has seen the ticket. Null when it has.
     std::function<void(TicketNumber, const std::string& reason)> on_failed;
 };
 
@@ -53,8 +56,20 @@ class DataPlane {
         net::Resolver resolver;
         ClientUdpWorker udp;
     };
-    net::awaitable<void> serve_datagrams(PerWorker& at, OpenedStream stream, const DataJob& job);
+    // A data connection that waits for its next stream.
+    struct Waiting {
+        DataJob job;
+        wire::Preface preface;
+        std::unique_ptr<net::WatchedSocket> socket;
+    };
     net::awaitable<void> serve(PerWorker& at, DataJob job);
+    net::awaitable<void> serve_stream(PerWorker& at, Waiting waiting);
+    net::awaitable<void> serve_datagrams(PerWorker& at, OpenedStream stream, const DataJob& job);
+    // Joins the stream with its service.
+    void relay(PerWorker& at, Waiting waiting, OpenedStream stream, ServiceSocket service, BytesView answer);
+    // The stream has ended, its data connection goes on.
+    void serve_again(PerWorker& at, Waiting next, net::RelayResult result);
+
     std::shared_ptr<const ServiceRules> rules() const;
 
     net::WorkerPool& workers_;

@@ -154,7 +154,10 @@ net::awaitable<Result<Response>> AdminApi::status() {
     }
     out.set_bytes_in(bytes_in);
     out.set_bytes_out(bytes_out);
-    out.set_refused_tickets(sessions_.pairing_counters().refused_tickets);
+    const auto& pairing = sessions_.pairing_counters();
+    out.set_data_connections(pairing.dialled);
+    out.set_data_connections_reused(pairing.reused);
+    out.set_refused_tickets(pairing.refused_tickets);
     out.set_refused_logins(sessions_.refused_logins());
     out.set_garbage_connections(facts_.garbage_connections());
     out.set_config_file(facts_.config().file);

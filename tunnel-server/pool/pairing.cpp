@@ -19,11 +19,16 @@ Pairing::Pairing(net::Worker& worker, const TicketRegistry& tickets, PairingCoun
       tickets_(tickets),
       counters_(counters),
       hooks_(std::move(hooks)),
-      stream_hooks_{hooks_.on_failure, hooks_.on_waiting},
-      pool_(worker.context(), worker.events(),
+      stream_hooks_{hooks_.on_failure, hooks_.on_waiting,
+                    [this](Returned connection) { returned(std::move(connection)); }},
+      pool_(worker.events(),
             [this](const SeatKey& seat, SessionId session, std::size_t count) {
                 notice(PoolNotice::Kind::lost, seat, session, Urgency::now, count);
             }),
+      returned_(worker.context(),
+                [this](Returned connection, const wire::PrefaceBytes& preface) {
+                    again(std::move(connection), preface);
+                }),
       tell_soon_(worker.context()) {}
 
 void Pairing::notice(PoolNotice::Kind kind, const SeatKey& seat, SessionId session, Urgency urgency,
@@ -83,24 +88,56 @@ void Pairing::pair(WaitingVisitor visitor) {
     open_stream(std::move(visitor), std::move(*connection));
 }
 
+void Pairing::refuse(const net::tcp::endpoint& peer, std::string_view reason) {
+    counters_.refused_tickets += 1;
+    worker_.log().warn("data connection refused", {{"address", net::to_text(peer)}, {"reason", reason}});
+}
+
 void Pairing::data_connection(net::UniqueFd fd, const wire::PrefaceBytes& bytes,
                               const net::tcp::endpoint& peer) {
-    const auto refuse = [&](std::string_view reason) {
-        counters_.refused_tickets += 1;
-        worker_.log().warn("data connection refused", {{"address", net::to_text(peer)}, {"reason", reason}});
-    };
     const auto preface = wire::decode_preface(bytes);
-    if (!preface) return refuse(preface.error().message);
+    if (!preface) return refuse(peer, preface.error().message);
     const auto tickets = tickets_.find(preface->session);
-    if (!tickets) return refuse("its session is not connected");
+    if (!tickets) return refuse(peer, "its session is not connected");
     auto key = tickets->redeem(*preface, bytes, Clock::now());
-    if (!key) return refuse(key.error().message);
-    if (closed_) return;
-    const auto& seat = tickets->seat();
-    notice(PoolNotice::Kind::arrived, seat, preface->session,
-           tickets->waiting > 0 ? Urgency::now : Urgency::soon);
-    if (!pool_.add(seat, {std::move(fd), std::move(*key), *preface, tickets->cipher()}))
-        notice(PoolNotice::Kind::lost, seat, preface->session, Urgency::now);
+    if (!key) return refuse(peer, key.error().message);
+    auto socket = net::ParkedSocket::add(worker_.events(), std::move(fd));
+    if (socket)
+        return keep(std::move(*socket), std::move(*key), *preface, *tickets, PoolNotice::Kind::arrived);
+    notice(PoolNotice::Kind::arrived, tickets->seat(), preface->session, Urgency::soon);
+    notice(PoolNotice::Kind::lost, tickets->seat(), preface->session, Urgency::now);
+}
+
+void Pairing::again(Returned connection, const wire::PrefaceBytes& bytes) {
+    const auto preface = wire::decode_preface(bytes);
+    const bool same = preface && preface->session == connection.session &&
+                      preface->ticket == connection.ticket && TicketBook::is_signed(connection.key, bytes);
+    if (!same)
+        return refuse(net::peer_of(connection.socket.fd()), "it went on with what is no preface of its own");
+    // Nothing is wrong with one whose session has ended meanwhile.
+    if (const auto tickets = tickets_.find(preface->session))
+        keep(std::move(connection.socket), std::move(connection.key), *preface, *tickets,
+             PoolNotice::Kind::again);
+}
+
+void Pairing::keep(net::ParkedSocket socket, Secret key, const wire::Preface& preface,
+                   const SessionTickets& tickets, PoolNotice::Kind kind) {
+    const auto& seat = tickets.seat();
+    const std::size_t most = tickets.most_ready;
+    const bool again = kind == PoolNotice::Kind::again;
+    if (closed_ || (again && pool_.size(seat) >= most)) {
+        net::set_reset_on_close(socket.fd(), false);
+        return;
+    }
+    (again ? counters_.reused : counters_.dialled) += 1;
+    notice(kind, seat, preface.session, tickets.waiting > 0 ? Urgency::now : Urgency::soon);
+    const bool reuse = tickets.client_reuses() && most > 0;
+    pool_.add(seat, {socket.release(), std::move(key), preface, tickets.cipher(), reuse});
+}
+
+void Pairing::returned(Returned connection) {
+    if (closed_) return net::set_reset_on_close(connection.socket.fd(), false);
+    returned_.add(std::move(connection));
 }
 
 void Pairing::serve(WaitingVisitor visitor, SessionId session) {
@@ -134,6 +171,7 @@ void Pairing::close() {
     closed_ = true;
     tell_soon_.cancel();
     pool_.clear();
+    returned_.clear();
 }
 
 }  // namespace tunnel::server

@@ -12,6 +12,7 @@
 #include "common/net/listener.hpp"
 #include "common/net/worker.hpp"
 #include "tunnel-server/pool/ready_pool.hpp"
+#include "tunnel-server/pool/returned_connections.hpp"
 #include "tunnel-server/sessions/ticket_registry.hpp"
 #include "tunnel-server/streams/assignment.hpp"
 #include "tunnel-server/streams/visitor_stream.hpp"
@@ -21,7 +22,8 @@ namespace tunnel::server {
 // What happened to data connections of one session at one worker.
 struct PoolNotice {
     enum class Kind {
-        arrived,  // is ready now
+        arrived,  // is ready now, as was asked for
+        again,    // is ready now, because its visitor has gone
         taken,    // by a visitor of this worker
         lost,     // broke while it waited, or was closed as one too many
         missed,   // was promised to a visitor and is not there
@@ -38,6 +40,9 @@ struct PairingCounters {
     std::atomic<std::uint64_t> last_connection{0};
     std::atomic<std::uint64_t> visitors_total{0};
     std::atomic<std::uint64_t> refused_tickets{0};
+    // Data connections that were dialled, and how often one became ready once more.
+    std::atomic<std::uint64_t> dialled{0};
+    std::atomic<std::uint64_t> reused{0};
 };
 
 class Pairing {
@@ -57,6 +62,8 @@ class Pairing {
     ConnectionId new_connection_id() { return ConnectionId{++counters_.last_connection}; }
     // A stranger's data connection whose preface was read.
     void data_connection(net::UniqueFd fd, const wire::PrefaceBytes& preface, const net::tcp::endpoint& peer);
+    // One whose visitor has gone.
+    void returned(Returned connection);
     // A visitor whom the control thread sends, because a connection of this session is ready here.
     void serve(WaitingVisitor visitor, SessionId session);
     void drop(const SeatKey& seat) { pool_.drop(seat); }
@@ -68,6 +75,11 @@ class Pairing {
     void set_liveness(net::Liveness liveness) { liveness_ = liveness; }
 
   private:
+    // Its visitor has gone, and so has the service: it is ready for another.
+    void again(Returned connection, const wire::PrefaceBytes& preface);
+    void keep(net::ParkedSocket socket, Secret key, const wire::Preface& preface,
+              const SessionTickets& tickets, PoolNotice::Kind kind);
+    void refuse(const net::tcp::endpoint& peer, std::string_view reason);
     void pair(WaitingVisitor visitor);
     void open_stream(WaitingVisitor visitor, ReadyConnection connection);
     // The control thread is woken when it has to do something; what it only has to know goes with that, or
@@ -87,6 +99,7 @@ class Pairing {
     const StreamHooks stream_hooks_;
     net::Liveness liveness_;
     ReadyPool pool_;
+    ReturnedConnections returned_;
     std::vector<PoolNotice> untold_;
     asio::steady_timer tell_soon_;
     bool telling_now_ = false;

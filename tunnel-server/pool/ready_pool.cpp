@@ -1,40 +1,25 @@
 #include "tunnel-server/pool/ready_pool.hpp"
 
 #include <sys/epoll.h>
-#include <sys/socket.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <utility>
 
 namespace tunnel::server {
 
-namespace {
-
-// The client says nothing on a data connection until a visitor is there: bytes are as wrong as an end.
-bool broken(int fd) {
-    Byte byte = 0;
-    return ::recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
-}
-
-}  // namespace
-
-ReadyPool::ReadyPool(asio::io_context& context, net::EventSet& events, Lost on_lost)
-    : context_(context), events_(events), on_lost_(std::move(on_lost)) {}
+ReadyPool::ReadyPool(net::EventSet& events, Lost on_lost) : events_(events), on_lost_(std::move(on_lost)) {}
 
 ReadyPool::~ReadyPool() {
     clear();
 }
 
-bool ReadyPool::add(const SeatKey& seat, ReadyConnection connection) {
+void ReadyPool::add(const SeatKey& seat, ReadyConnection connection) {
     auto& stack = seats_[seat];
     if (!stack.empty() && stack.front()->connection.preface.session != connection.preface.session)
         (void)trim(seat, stack.size());
     const int fd = connection.fd.get();
-    auto parked = std::make_unique<Parked>(*this, seat, std::move(connection));
-    if (events_.add(fd, *parked) != 0) return false;
-    stack.push_back(std::move(parked));
-    return true;
+    stack.push_back(std::make_unique<Parked>(*this, seat, std::move(connection)));
+    events_.hand_over(fd, *stack.back());
 }
 
 std::optional<ReadyConnection> ReadyPool::take(const SeatKey& seat, Millis silence) {
@@ -48,21 +33,24 @@ std::optional<ReadyConnection> ReadyPool::take(const SeatKey& seat, Millis silen
         found->second.pop_back();
         const int fd = parked->connection.fd.get();
         session = parked->connection.preface.session;
-        if (broken(fd) || net::silent_for(fd) > silence) {
+        // An end that has not been told of yet shows in TCP's state.
+        const auto path = net::path_of(fd);
+        if (!path.open || path.silent > silence) {
             ++lost;
-            (void)release(std::move(parked));
+            close(std::move(parked));
         } else {
+            events_.let_go(fd);
             taken = std::move(parked->connection);
-            retire(std::move(parked));
+            taken->round_trip = path.round_trip;
         }
     }
     if (lost > 0) on_lost_(seat, session, lost);
     return taken;
 }
 
+// The client says nothing on a data connection until a visitor is there: bytes are as wrong as an end.
 void ReadyPool::on_events(Parked& parked, std::uint32_t events) {
-    // Registration tells that it can be written to.
-    if (parked.gone || (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) == 0) return;
+    if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) == 0) return;
     auto& stack = seats_[parked.seat];
     const auto found =
         std::find_if(stack.begin(), stack.end(), [&parked](const auto& one) { return one.get() == &parked; });
@@ -71,20 +59,12 @@ void ReadyPool::on_events(Parked& parked, std::uint32_t events) {
     stack.erase(found);
     const auto seat = parked.seat;
     const auto session = parked.connection.preface.session;
-    (void)release(std::move(owned));
+    close(std::move(owned));
     on_lost_(seat, session, 1);
 }
 
-ReadyConnection ReadyPool::release(std::unique_ptr<Parked> parked) {
-    events_.remove(parked->connection.fd.get());
-    auto connection = std::move(parked->connection);
-    retire(std::move(parked));
-    return connection;
-}
-
-void ReadyPool::retire(std::unique_ptr<Parked> parked) {
-    parked->gone = true;
-    if (events_.telling()) asio::post(context_, [handler = std::move(parked)] {});
+void ReadyPool::close(std::unique_ptr<Parked> parked) {
+    events_.forget(parked->connection.fd.get());
 }
 
 std::size_t ReadyPool::trim(const SeatKey& seat, std::size_t count) {
@@ -93,7 +73,7 @@ std::size_t ReadyPool::trim(const SeatKey& seat, std::size_t count) {
     auto& stack = found->second;
     count = std::min(count, stack.size());
     const auto end = stack.begin() + static_cast<std::ptrdiff_t>(count);
-    for (auto it = stack.begin(); it != end; ++it) (void)release(std::move(*it));
+    for (auto it = stack.begin(); it != end; ++it) close(std::move(*it));
     stack.erase(stack.begin(), end);
     return count;
 }

@@ -22,26 +22,27 @@ namespace tunnel::server {
 
 // A data connection whose ticket was good.
 struct ReadyConnection {
-    net::UniqueFd fd;
+    net::UniqueFd fd;  // in the worker's event set
     Secret ticket_key;
     wire::Preface preface;
     Cipher cipher;
+    bool reuse = false;                       // its client can take it back after the stream
+    std::chrono::microseconds round_trip{0};  // as of when it was taken
 };
 
 class ReadyPool {
   public:
     // Some of a session's connections were lost; neither take() nor drop() is told of.
     using Lost = std::function<void(const SeatKey& seat, SessionId session, std::size_t count)>;
-    ReadyPool(asio::io_context& context, net::EventSet& events, Lost on_lost);
+    ReadyPool(net::EventSet& events, Lost on_lost);
     ReadyPool(const ReadyPool&) = delete;
     ReadyPool& operator=(const ReadyPool&) = delete;
     ~ReadyPool();
 
-    // A newer session's connection takes the place of all of an older one. False when it cannot be watched.
-    bool add(const SeatKey& seat, ReadyConnection connection);
+    // A newer session's connection takes the place of all of an older one.
+    void add(const SeatKey& seat, ReadyConnection connection);
     // The one that came last, whose path was used last. `silence`: no path is alive that has not been heard
-    // of for this long, keepalive probes included. It stays in the event set, for its next handler: hand it
-    // over or remove it there before anything else happens.
+    // of for this long, keepalive probes included. It stays in the event set, without a handler.
     std::optional<ReadyConnection> take(const SeatKey& seat, Millis silence);
     void drop(const SeatKey& seat);
     // Closes the `count` oldest, or all there are; returns how many.
@@ -59,17 +60,12 @@ class ReadyPool {
         ReadyPool& pool;
         SeatKey seat;
         ReadyConnection connection;
-        bool gone = false;
     };
     using Stack = std::vector<std::unique_ptr<Parked>>;
 
     void on_events(Parked& parked, std::uint32_t events);
-    // Takes it out of the event set.
-    ReadyConnection release(std::unique_ptr<Parked> parked);
-    // Its handler may still be called in this turn.
-    void retire(std::unique_ptr<Parked> parked);
+    void close(std::unique_ptr<Parked> parked);
 
-    asio::io_context& context_;
     net::EventSet& events_;
     Lost on_lost_;
     std::map<SeatKey, Stack> seats_;

@@ -22,6 +22,10 @@ class SeatPool {
     void note_visitors(std::size_t count, TimePoint now) { size_.note_visitors(count, now); }
     void note_asked(std::size_t count, TimePoint now);
     void note_arrived(std::size_t worker, std::size_t count, TimePoint now);
+    // Ready once more, without having been asked for.
+    void note_again(std::size_t worker, std::size_t count) {
+        ready_[worker] += static_cast<std::ptrdiff_t>(count);
+    }
     // Taken, lost, or promised to a visitor who is sent to that worker.
     void note_gone(std::size_t worker, std::size_t count = 1);
     // The promise could not be kept.

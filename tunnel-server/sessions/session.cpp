@@ -70,7 +70,9 @@ void Session::log_in(const wire::Login& login) {
     // The session stands in its seat from here on and may be asked to dial.
     const auto cipher = events_.on_login(*this, login, *binding);
     if (!cipher) return channel_.close(cipher.error());
-    tickets_ = std::make_shared<SessionTickets>(seat_, *data_key, *cipher);
+    using Client = SessionTickets::Client;
+    tickets_ = std::make_shared<SessionTickets>(seat_, *data_key, *cipher,
+                                                login.reuse ? Client::uses_again : Client::uses_each_once);
     events_.on_logged_in(*this);
     place_.leave();
     channel_.send(wire::LoginAccepted{id_, public_host_, fmt::format("tunnel-server {}", version),

@@ -107,6 +107,7 @@ tl::expected<Cipher, wire::Goodbye> SessionTable::on_login(Session& session, con
 }
 
 void SessionTable::on_logged_in(Session& session) {
+    session.tickets()->most_ready = settings_.pool.ceiling;
     pairings_.tickets().add(session.id(), session.tickets());
 }
 
@@ -290,6 +291,8 @@ void SessionTable::set_settings(SessionSettings settings) {
     settings_ = std::move(settings);
     for (auto& [key, seat] : seats_) {
         if (seat.session != nullptr) seat.session->set_times(settings_.heartbeat);
+        if (seat.session != nullptr && seat.session->logged_in())
+            seat.session->tickets()->most_ready = settings_.pool.ceiling;
         seat.pool.set_limits(settings_.pool);
     }
 }

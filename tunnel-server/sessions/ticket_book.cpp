@@ -19,13 +19,17 @@ Result<Secret> TicketBook::redeem(const wire::Preface& preface, const wire::Pref
         return fail(Errc::not_allowed,
                     "ticket {} is not out: it was used before, it expired, or it was never issued",
                     preface.ticket.value);
-    const BytesView all(bytes);
-    if (!tls::check_preface_mac(found->second.key, all.first(wire::preface_signed_size),
-                                all.subspan(wire::preface_signed_size)))
+    if (!is_signed(found->second.key, bytes))
         return fail(Errc::unauthenticated, "the MAC over ticket {} is wrong", preface.ticket.value);
     auto key = std::move(found->second.key);
     out_.erase(found);
     return key;
+}
+
+bool TicketBook::is_signed(const Secret& key, const wire::PrefaceBytes& preface) {
+    const BytesView all(preface);
+    return tls::check_preface_mac(key, all.first(wire::preface_signed_size),
+                                  all.subspan(wire::preface_signed_size));
 }
 
 std::size_t TicketBook::drop_expired(TimePoint now) {

@@ -24,6 +24,8 @@ class TicketBook {
     // Errc::unauthenticated: the MAC is wrong; the ticket stays out, so that a stranger who guesses its
     // number cannot take it from its owner.
     Result<Secret> redeem(const wire::Preface& preface, const wire::PrefaceBytes& bytes, TimePoint now);
+    // Whether the preface has its MAC under this key.
+    static bool is_signed(const Secret& key, const wire::PrefaceBytes& preface);
     // The client says that it cannot use this one. False when it is not out any more.
     bool cancel(TicketNumber number) { return out_.erase(number) > 0; }
     // How many.

@@ -15,11 +15,14 @@ namespace tunnel::server {
 // One session's tickets, shared by the control thread, which issues them, and the workers, which redeem them.
 class SessionTickets {
   public:
-    SessionTickets(SeatKey seat, const Secret& session_data_key, Cipher cipher)
-        : seat_(std::move(seat)), cipher_(cipher), book_(session_data_key) {}
+    enum class Client : bool { uses_each_once, uses_again };
+    SessionTickets(SeatKey seat, const Secret& session_data_key, Cipher cipher, Client client)
+        : seat_(std::move(seat)), cipher_(cipher), client_(client), book_(session_data_key) {}
     const SeatKey& seat() const { return seat_; }
     // Of the session's data connections.
     Cipher cipher() const { return cipher_; }
+    // Whether its client takes a data connection back when the stream has ended.
+    bool client_reuses() const { return client_ == Client::uses_again; }
 
     // As TicketBook has them.
     wire::Dial issue(std::uint32_t count, TimePoint now);
@@ -30,10 +33,13 @@ class SessionTickets {
 
     // Visitors who wait for a data connection of this session: they come before new ones.
     std::atomic<std::size_t> waiting{0};
+    // Of its data connections, as many may wait for visitors at a worker.
+    std::atomic<std::size_t> most_ready{0};
 
   private:
     const SeatKey seat_;
     const Cipher cipher_;
+    const Client client_;
     std::mutex mutex_;
     TicketBook book_;
 };

@@ -31,6 +31,9 @@ void SessionTable::on_notice(const PoolNotice& notice) {
         case PoolNotice::Kind::arrived:
             seat.pool.note_arrived(notice.worker, notice.count, now);
             break;
+        case PoolNotice::Kind::again:
+            seat.pool.note_again(notice.worker, notice.count);
+            break;
         case PoolNotice::Kind::taken:
             seat.pool.note_gone(notice.worker, notice.count);
             seat.pool.note_visitors(notice.count, now);

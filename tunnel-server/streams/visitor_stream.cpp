@@ -31,7 +31,7 @@ struct Heads {
     net::RecordLayers records;
 };
 
-wire::StreamOpen stream_open(const Assignment& assignment) {
+wire::StreamOpen stream_open(net::Worker& worker, const Assignment& assignment) {
     const auto& route = assignment.visitor.route;
     const auto& visitor = assignment.visitor.visitor;
     const auto& options = route->options;
@@ -40,6 +40,8 @@ wire::StreamOpen stream_open(const Assignment& assignment) {
         assignment.id,    route->mapping.name, route->service, encrypt, to_text(visitor), "", 0,
         options.keepalive};
     open.proxy_protocol = options.proxy_protocol;
+    // Kernel TLS stays on a socket for good.
+    open.reuse = assignment.data.reuse && !(encrypt && worker.kernel_tls().available());
     if (visitor.announced && options.proxy_protocol == wire::ProxyVersion::v2)
         open.proxy_tlvs = visitor.announced->tlvs;
     if (options.endpoint.is_unix() && visitor.announced) {
@@ -88,13 +90,14 @@ class AnswerReader final : public net::RelayPrologue {
   public:
     // `visitor` is kept up to date for whoever hears of the relay's end.
     AnswerReader(Relay& relay, const asio::any_io_executor& executor, std::shared_ptr<WaitingVisitor> visitor,
-                 Cipher cipher)
+                 const ReadyConnection& data)
         : relay_(relay),
           visitor_(std::move(visitor)),
           may_move_(server::may_move(*visitor_)),
-          record_(smallest_answer(cipher)) {
+          record_(smallest_answer(data.cipher)) {
         if (may_move_)
-            deadline_.emplace(executor, acknowledge_limit(), [this, executor] { judge_silence(executor); });
+            deadline_.emplace(executor, acknowledge_limit(data.round_trip),
+                              [this, executor] { judge_silence(executor); });
         else
             wait_for_answer(executor);
     }
@@ -147,8 +150,8 @@ class AnswerReader final : public net::RelayPrologue {
         return refuse(elsewhere ? RelayEnd::unanswered : RelayEnd::refused, std::move(answer->reason));
     }
 
-    Millis acknowledge_limit() const {
-        const auto patient = round_trips_to_acknowledge * net::round_trip_of(relay_.data_fd());
+    static Millis acknowledge_limit(std::chrono::microseconds round_trip) {
+        const auto patient = round_trips_to_acknowledge * round_trip;
         return std::max(least_acknowledge_limit, std::chrono::ceil<Millis>(patient));
     }
     void judge_silence(const asio::any_io_executor& executor) {
@@ -212,6 +215,12 @@ bool move_on(const net::Worker& worker, const StreamHooks& hooks, WaitingVisitor
     return true;
 }
 
+// Of a visitor while its relay runs.
+struct Served {
+    WaitingVisitor visitor;
+    Secret next_key;  // of the data connection's next stream
+};
+
 // What the relay's end means for the mapping and the log.
 void ended(const net::Worker& worker, const StreamHooks& hooks, WaitingVisitor visitor,
            const net::RelayLabel& label, net::RelayResult result) {
@@ -234,7 +243,7 @@ void ended(const net::Worker& worker, const StreamHooks& hooks, WaitingVisitor v
 
 void serve_visitor(net::Worker& worker, Assignment assignment, const StreamHooks& hooks) {
     auto& visitor = assignment.visitor;
-    const auto open = stream_open(assignment);
+    const auto open = stream_open(worker, assignment);
     auto heads = make_heads(worker, assignment.data, open);
     if (!heads) {
         worker.events().remove(assignment.data.fd.get());
@@ -254,14 +263,25 @@ void serve_visitor(net::Worker& worker, Assignment assignment, const StreamHooks
     relay.set_bandwidths(net::Limiter::mapping, route.bandwidths.in, route.bandwidths.out);
     relay.set_bandwidths(net::Limiter::client, route.client_bandwidths.in, route.client_bandwidths.out);
     worker.relays().limit(assignment.id, {options.times.idle_timeout, options.times.lifetime});
-    const auto waiting = std::make_shared<WaitingVisitor>(std::move(visitor));
-    auto answer = std::make_unique<AnswerReader>(relay, worker.executor(), waiting, assignment.data.cipher);
+    const auto served = std::make_shared<Served>(Served{std::move(visitor), {}});
+    const std::shared_ptr<WaitingVisitor> waiting(served, &served->visitor);
+    const auto& data = assignment.data;
+    if (open.reuse) relay.set_reusable(nullptr);
+    auto answer = std::make_unique<AnswerReader>(relay, worker.executor(), waiting, data);
     if (!open.encrypt) answer->head_opener = std::move(heads->records.opener);
-    worker.relays().run(assignment.id, std::move(answer),
-                        [&worker, &hooks, waiting](const net::RelayLabel& label, net::RelayResult result) {
-                            ended(worker, hooks, std::move(*waiting), label, std::move(result));
-                        },
-                        {heads->opening, true});
+    worker.relays().run(
+        assignment.id, std::move(answer),
+        [&worker, &hooks, served, session = data.preface.session, ticket = data.preface.ticket](
+            const net::RelayLabel& label, net::RelayResult result) {
+            if (result.data)
+                hooks.on_returned({std::move(*result.data), std::move(result.after_stream),
+                                   result.may_have_more || result.hung_up, session, ticket,
+                                   std::move(served->next_key)});
+            ended(worker, hooks, std::move(served->visitor), label, std::move(result));
+        },
+        {.opening = heads->opening, .data_is_watched = true});
+    // The visitor's first bytes do not wait for this. A relay ends in a later turn.
+    if (open.reuse) served->next_key = tls::next_ticket_key(data.ticket_key, data.preface.ticket);
 }
 
 }  // namespace tunnel::server

@@ -19,10 +19,23 @@ struct Assignment {
     ReadyConnection data;
 };
 
+// A data connection whose stream has ended in both directions, and what its client has to know to use it
+// again.
+struct Returned {
+    net::ParkedSocket socket;
+    Bytes begun;                 // what its client has sent on it since
+    bool may_have_more = false;  // to be read now, for it has been told of
+    SessionId session;
+    TicketNumber ticket;
+    Secret key;  // tls::next_ticket_key()
+};
+
 struct StreamHooks {
     StreamFailure on_failure;
     // The data connection broke before the client had answered: the visitor needs another one.
     std::function<void(WaitingVisitor)> on_unanswered;
+    // The visitor has gone, and the client may use the data connection again.
+    std::function<void(Returned)> on_returned;
 };
 
 // Opens the stream at the client, relays, and logs "visitor closed". The visitor's first bytes flow before

@@ -335,6 +335,8 @@ Columns<proto::StatusInfo> status_columns() {
         number_column("VISITORS TOTAL", "visitors_total", &Row::visitors_total),
         bytes_column("BYTES IN", "bytes_in", &Row::bytes_in),
         bytes_column("BYTES OUT", "bytes_out", &Row::bytes_out),
+        number_column("DATA CONNECTIONS", "data_connections", &Row::data_connections),
+        number_column("USED AGAIN", "data_connections_reused", &Row::data_connections_reused),
         number_column("REFUSED TICKETS", "refused_tickets", &Row::refused_tickets),
         number_column("REFUSED LOGINS", "refused_logins", &Row::refused_logins),
         number_column("GARBAGE CONNECTIONS", "garbage_connections", &Row::garbage_connections),

@@ -163,7 +163,7 @@ bool Relay::end_sealing(Direction& direction) {
         if (!all) return fail(RelayEnd::data_failed, all.error().message);
         if (*all) return true;
     }
-    direction.stuck = true;
+    wait_for_room(direction);
     kernel.look.emplace(resources_.context.get_executor(), kernel.pause, [this] {
         if (!completing_) pump(outward_in_);
     });

@@ -42,6 +42,11 @@ void Relay::pump(Direction& direction) {
         if (direction.source_ended) return finish(direction);
         if (!direction.readable || direction.held) return rest(direction);
         if (!may_read(direction)) return;
+        if (!opening_.empty() && &direction == &outward_in_) {
+            flush_opening();
+            if (completing_) return;
+            continue;
+        }
         const auto before = read_of(direction);
         switch (direction.way) {
             case Direction::Way::copy:
@@ -59,6 +64,8 @@ void Relay::pump(Direction& direction) {
         }
         if (direction.throttle) direction.throttle->used(read_of(direction) - before);
         if (completing_) return;
+        // Until the opening is there the other end holds back what is more than a request.
+        if (!opening_.empty() && direction.moved >= worth_splicing) flush_opening();
     }
     resources_.events.again(source(direction));
 }
@@ -66,13 +73,15 @@ void Relay::pump(Direction& direction) {
 void Relay::send_opening(BytesView opening) {
     auto& scratch = resources_.scratch;
     const bool seals = outward_in_.way == Direction::Way::seal;
+    const auto header = in_chunks(outward_in_) ? wire::chunk_header_size : 0;
     // Where the outer socket's bytes go: behind the opening, or into records that do.
-    const auto first = MutableBytes(scratch.in).subspan(seals ? 0 : opening.size(), first_size);
+    const auto first = MutableBytes(scratch.in).subspan(seals ? 0 : opening.size() + header, first_size);
     const auto n = receive(outward_in_, first);
     if (n < 0) no_bytes(outward_in_, errno);
     if (completing_) return;
-    const auto size = static_cast<std::size_t>(std::max<ssize_t>(n, 0));  // an end is told of by an event
+    const auto size = static_cast<std::size_t>(std::max<ssize_t>(n, 0));  // an end is read once more
     if (outward_in_.throttle) outward_in_.throttle->used(size);
+    if (size > 0 && size < first_size && !outer_.hung_up) outward_in_.readable = false;
     auto& out = seals ? scratch.out : scratch.in;
     std::copy(opening.begin(), opening.end(), out.begin());
     auto total = opening.size() + size;
@@ -84,6 +93,10 @@ void Relay::send_opening(BytesView opening) {
             return;
         }
         total = opening.size() + *sealed;
+    } else if (header > 0 && size > 0) {
+        const auto bytes = reuse_->out.header(size);
+        std::copy(bytes.begin(), bytes.end(), out.begin() + static_cast<std::ptrdiff_t>(opening.size()));
+        total += header;
     }
     write(outward_in_, BytesView(out).first(total), size);
 }
@@ -109,7 +122,7 @@ bool Relay::flush(Direction& direction) {
             direction.rest_sent += static_cast<std::size_t>(n);
             given(direction, static_cast<std::size_t>(n));
         } else if (would_block(errno)) {
-            direction.stuck = true;
+            wait_for_room(direction);
             return false;
         } else if (errno != EINTR) {
             return fail_at(target(direction), errno);
@@ -133,7 +146,7 @@ bool Relay::flush_pipe(Direction& direction) {
             given(direction, static_cast<std::size_t>(n));
             direction.moved += static_cast<std::uint64_t>(n);
         } else if (n < 0 && would_block(errno)) {
-            direction.stuck = true;
+            wait_for_room(direction);
             return false;
         } else if (n == 0 || errno != EINTR) {
             return fail_at(target(direction), n == 0 ? EPIPE : errno);
@@ -155,7 +168,7 @@ ssize_t Relay::receive(Direction& direction, MutableBytes into) {
     if (!tentative_ || &direction != &outward_in_) return ::recv(fd, into.data(), into.size(), MSG_DONTWAIT);
     // What was seen before, and so much more; scratch memory has room for both.
     const auto n =
-        ::recv(fd, into.data(), std::min(peeked_ + into.size(), copy_size), MSG_PEEK | MSG_DONTWAIT);
+        ::recv(fd, into.data(), std::min(peeked_ + into.size(), most_peeked), MSG_PEEK | MSG_DONTWAIT);
     if (n < 0) return n;
     const auto seen = static_cast<std::size_t>(n);
     if (seen <= peeked_) {  // the end, if it is there, is found when the relay has settled
@@ -170,20 +183,25 @@ ssize_t Relay::receive(Direction& direction, MutableBytes into) {
 
 void Relay::copy(Direction& direction) {
     if (kernel_opens(direction)) return copy_opened(direction);
-    auto& buffer = resources_.scratch.in;
+    const bool chunks = in_chunks(direction);
+    const bool with_header = chunks && &direction == &outward_in_;
+    const MutableBytes buffer(resources_.scratch.in);
+    const auto bytes = buffer.subspan(with_header ? wire::chunk_header_size : 0);
     const auto room = std::min(copy_size, read_limit_);
-    const auto n = receive(direction, MutableBytes(buffer).first(room));
+    const auto n = receive(direction, bytes.first(room));
     if (n < 0) return no_bytes(direction, errno);
-    if (n == 0) {
-        direction.source_ended = true;
-        return;
-    }
+    if (n == 0) return end_of_source(direction);
     const auto size = static_cast<std::size_t>(n);
-    if (size == room && size >= worth_splicing && !tentative_)
+    if (size == room && size >= worth_splicing && !tentative_ && !chunks)
         direction.way = direction.may_splice ? Direction::Way::splice : Direction::Way::copy;
-    else if ((size < room || peeked_ == copy_size) && !source(direction).hung_up)
+    else if ((size < room || peeked_ == most_peeked) && !source(direction).hung_up)
         direction.readable = false;  // it has been emptied (epoll(7)): what comes later is told of
-    write(direction, BytesView(buffer).first(size), size);
+    if (with_header)
+        write_chunk(direction, buffer, size);
+    else if (chunks)
+        read_chunks(direction, bytes.first(size));
+    else
+        write(direction, bytes.first(size), size);
 }
 
 // Only ever fills an empty pipe: EAGAIN would otherwise mean "socket empty" or "pipe full" with no way to
@@ -232,7 +250,7 @@ void Relay::write(Direction& direction, BytesView bytes, std::size_t counts) {
             // Scratch memory belongs to whoever runs next.
             direction.rest.assign(bytes.begin(), bytes.end());
             direction.rest_counts = counts;
-            direction.stuck = true;
+            wait_for_room(direction);
             return;
         } else if (errno != EINTR) {
             fail_at(target(direction), errno);

@@ -36,9 +36,15 @@ void Relay::seal(Direction& direction) {
         fail(RelayEnd::key_used_up, sealed.error().message);
         return;
     }
-    if (size == 0) direction.source_ended = true;
-    if ((size < room || peeked_ == read_size) && !outer_.hung_up) direction.readable = false;
-    write(direction, BytesView(scratch.out).first(*sealed), size);
+    auto total = *sealed;
+    if (size == 0) {
+        direction.source_ended = true;
+        const auto words = data_in_.ended ? words_after_end() : Bytes();
+        std::copy(words.begin(), words.end(), scratch.out.begin() + static_cast<std::ptrdiff_t>(total));
+        total += words.size();
+    }
+    if ((size < room || peeked_ == most_peeked) && !outer_.hung_up) direction.readable = false;
+    write(direction, BytesView(scratch.out).first(total), size);
     if (size > 0 && kernel_may_take(direction, size == room)) offer_sealing();
 }
 
@@ -90,7 +96,8 @@ void Relay::open(Direction& direction) {
     if (completing_) return;
     const auto rest = bytes.subspan(opened.consumed);
     // A direction that is idle between two records holds nothing.
-    direction.partial = Bytes(rest.begin(), rest.end());
+    auto& keeper = opened.closed && reuse_ ? reuse_->after_stream : direction.partial;
+    keeper = Bytes(rest.begin(), rest.end());
     direction.source_ended = opened.closed;
     if (opened.plaintext > 0)
         write(direction, BytesView(scratch.out).first(opened.plaintext), opened.plaintext);

@@ -85,34 +85,54 @@ void Relay::start(std::unique_ptr<RelayPrologue> prologue, Done done, const Rela
     data_in_.held = prologue_ != nullptr;
     tentative_ = prologue_ != nullptr && prologue_->may_move();
     data_.watched = beginning.data_is_watched;
+    data_.hung_up = beginning.data_hung_up;
     if (failure_) {  // aborted before
         if (std::exchange(data_.watched, false)) resources_.events.remove(data_.fd.get());
         return complete();
     }
     if (beginning.data_is_watched && !watch(data_)) return;
     if (!watch(outer_) || (!data_.watched && !watch(data_))) return;
-    if (!beginning.opening.empty()) {
+    if (beginning.opening_may_wait) {
+        opening_.assign(beginning.opening.begin(), beginning.opening.end());
+        resources_.openings.add(*this);
+    } else if (!beginning.opening.empty()) {
         send_opening(beginning.opening);
-    } else if (!data_in_.held) {
-        // What came with the stream's head does not wait for an event.
-        data_in_.readable = true;
-        pump(data_in_);
     }
+    if (data_in_.held || completing_) return;
+    // What came with the stream's head is told by no event.
+    data_in_.readable = true;
+    pump(data_in_);
+}
+
+void Relay::flush_opening() {
+    if (opening_.empty() || completing_) return;
+    resources_.openings.remove(*this);
+    send_opening(opening_);
+    opening_ = {};
 }
 
 bool Relay::watch(Socket& socket) {
     auto& events = resources_.events;
     const int fd = socket.fd.get();
-    if (const int error = socket.watched ? events.hand_over(fd, socket) : events.add(fd, socket); error != 0)
+    if (socket.watched) {
+        events.hand_over(fd, socket);
+    } else if (const int error = events.add(fd, socket, EventSet::Interest::reading); error != 0) {
         return fail_at(socket, error);
+    }
     socket.watched = true;
     return true;
 }
 
+void Relay::wait_for_room(Direction& direction) {
+    direction.stuck = true;
+    resources_.events.tell_writable(target(direction).fd.get());
+}
+
 void Relay::on_events(Socket& socket, std::uint32_t events) {
-    if (completing_) return;
     const bool broken = (events & EPOLLERR) != 0;
     if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) socket.hung_up = true;
+    socket.told_late = completing_;
+    if (completing_) return;
     auto& incoming = from(socket);
     if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
         incoming.readable = true;
@@ -122,7 +142,10 @@ void Relay::on_events(Socket& socket, std::uint32_t events) {
     if (completing_) return;
     // Reading tells of a reset, and first of the bytes before it. Where nothing is read now, it is told here.
     if (broken && (incoming.stuck || incoming.source_ended || incoming.held || tentative_)) {
-        if (const int error = take_error(socket.fd.get()); error != 0) {
+        // First the error: reading would take it, too.
+        const int error = take_error(socket.fd.get());
+        const bool needed = socket.side == Side::outer || !other_end_is_done();
+        if (error != 0 && needed) {
             fail_at(socket, error);
             return;
         }
@@ -151,6 +174,8 @@ void Relay::run_prologue() {
 // The data connection is the right one: what was looked at is taken, and the other direction goes on.
 void Relay::settle() {
     if (!std::exchange(tentative_, false)) return;
+    // There is more than was looked at where the looking stopped, or an end behind it; all else is told.
+    if (outer_.hung_up || peeked_ == most_peeked) outward_in_.readable = true;
     // Of TCP, MSG_TRUNC drops bytes without copying them (tcp(7)); of a Unix socket it copies, and may end
     // early. Were fewer dropped than were sent on, the service would get some of them twice.
     while (peeked_ > 0) {
@@ -162,8 +187,7 @@ void Relay::settle() {
         }
         peeked_ -= static_cast<std::size_t>(taken);
     }
-    outward_in_.readable = true;
-    if (!outward_in_.stuck) pump(outward_in_);
+    if (outward_in_.readable && !outward_in_.stuck) pump(outward_in_);
 }
 
 void Relay::abort(RelayEnd reason, std::string detail) {
@@ -187,21 +211,36 @@ bool Relay::fail_at(const Socket& socket, int error) {
 
 void Relay::finish(Direction& direction) {
     if (!direction.ended && kernel_seals(direction) && !end_sealing(direction)) return;
-    if (std::exchange(direction.ended, true)) return;
-    if (outward_in_.ended && data_in_.ended) return complete();  // closing says the second end
-    // Records have said it, with close_notify. TCP's own word would end both directions where a proxy on the
-    // way knows no half-close.
-    const bool said = records_ && &direction == &outward_in_;
-    if (!said) shut_down(target(direction).fd.get(), Half::write);
+    const bool ended_before = std::exchange(direction.ended, true);
+    if (outward_in_.ended && data_in_.ended) {
+        say_again();
+        if (!outward_in_.stuck) complete();  // closing says the second end
+        return;
+    }
+    // Records have said it, with close_notify, or a chunk. TCP's own word would end both directions where a
+    // proxy on the way knows no half-close.
+    const bool said = &direction == &outward_in_ && (records_ || in_chunks(direction));
+    if (!said && !ended_before) shut_down(target(direction).fd.get(), Half::write);
 }
 
 void Relay::complete() {
     if (!done_ || std::exchange(completing_, true)) return;
+    if (!opening_.empty()) {
+        // Whatever has become of the rest, the other end is to know that the stream was opened.
+        resources_.openings.remove(*this);
+        (void)::send(data_.fd.get(), opening_.data(), opening_.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    }
     // In a turn of its own: events of this one may still be on their way to the sockets' handlers.
     asio::post(resources_.context, [this] {
         RelayResult result;
         result.sealed_by_kernel = kernel_seals(outward_in_);
         result.opened_by_kernel = kernel_opens(data_in_);
+        if (can_be_used_again()) {
+            result.data.emplace(resources_.events, std::move(data_.fd));
+            result.after_stream = std::move(reuse_->after_stream);
+            result.may_have_more = data_in_.readable || data_.told_late;
+            result.hung_up = data_.hung_up;
+        }
         close();
         if (failure_) {
             result.end = failure_->end;
@@ -225,10 +264,11 @@ void Relay::close() {
         direction->throttle.reset();
     }
     for (auto* socket : {&outer_, &data_}) {
+        if (!socket->fd) continue;
         const bool kept = socket == &outer_ && failure_ && failure_->end == RelayEnd::unanswered;
         if (kept) resources_.events.remove(socket->fd.get());
         if (kept) continue;
-        if (std::exchange(socket->watched, false)) resources_.events.forget();
+        if (std::exchange(socket->watched, false)) resources_.events.forget(socket->fd.get());
         if (!failure_) set_reset_on_close(socket->fd.get(), false);
         socket->fd.reset();
     }

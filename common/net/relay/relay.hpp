@@ -13,11 +13,15 @@
 // Speeds: a direction with a bandwidth leases bytes before it reads, and where there are none it stays unread
 // until its turn comes.
 //
+// A plain data connection that may be used again begins in chunks, which tell the end of a direction; bulk,
+// and whoever says more than a few words, leaves them behind.
+//
 // Ends: the end of one direction is passed on as shutdown(SHUT_WR) once everything before it was written (on
 // an encrypted data connection as close_notify alone, so that it crosses proxies that know no half-close),
-// and the other direction goes on. Any failure ends both directions with a reset on both sockets, so that a
-// peer never takes a broken transfer for a complete one. That holds even when this process is killed: both
-// sockets are set to reset on close until the relay has finished well.
+// and the other direction goes on. Where both ends were told inside the data connection, it is not closed.
+// Any failure ends both directions with a reset on both sockets, so that a peer never takes a broken transfer
+// for a complete one. That holds even when this process is killed: both sockets are set to reset on close
+// until the relay has finished well.
 //
 // One worker's thread. The process ignores SIGPIPE (prepare_process()): splice(2) knows no MSG_NOSIGNAL.
 
@@ -28,11 +32,13 @@
 
 #include "common/core/bytes.hpp"
 #include "common/core/clock.hpp"
+#include "common/net/parked_socket.hpp"
 #include "common/net/relay/direction.hpp"
 #include "common/net/relay/relay_end.hpp"
 #include "common/net/relay/resources.hpp"
 #include "common/net/unique_fd.hpp"
 #include "common/tls/record.hpp"
+#include "common/wire/chunk.hpp"
 
 namespace tunnel::net {
 
@@ -59,6 +65,12 @@ struct RelayResult {
     bool sealed_by_kernel = false;
     bool opened_by_kernel = false;
     UniqueFd outer;  // still open, when the relay ended unanswered
+    // The data connection, when it can be used again (Relay::set_reusable()), and what came on it after the
+    // stream. There may be more when something was told while nobody listened.
+    std::optional<ParkedSocket> data;
+    Bytes after_stream;
+    bool may_have_more = false;
+    bool hung_up = false;
 };
 
 struct RelayRefusal {
@@ -88,8 +100,11 @@ struct RelayBeginning {
     // Goes out on the data connection before everything else, in one segment with the outer socket's first
     // bytes where those are there already. A few KiB at most; used within start().
     BytesView opening;
-    // The data connection's socket is in the event set, with another handler.
+    // Where there are none yet, the opening waits a moment for them (OpeningQueue).
+    bool opening_may_wait = false;
+    // The data connection's socket is in the event set, and its peer had ended already when that was told.
     bool data_is_watched = false;
+    bool data_hung_up = false;
 };
 
 class Relay {
@@ -112,6 +127,9 @@ class Relay {
     using Done = std::function<void(RelayResult)>;
     void start(std::unique_ptr<RelayPrologue> prologue, Done done, const RelayBeginning& beginning = {});
 
+    // Lets an opening go that has waited.
+    void flush_opening();
+
     // Ends it; done is then called with this reason, unless the relay has ended already.
     void abort(RelayEnd reason, std::string detail = {});
 
@@ -120,26 +138,38 @@ class Relay {
     // reset.
     void set_outer_is_unix() { outer_.hung_up = true; }
 
+    // Before start(): a data connection whose stream ends in an orderly way is given back with the result,
+    // not closed. A plain one begins in chunks then (wire/chunk.hpp), and is given back while it is in
+    // chunks. `again`, unless it is null, makes what is sent on it once both directions have ended: with the
+    // last end in one segment, where that goes the same way.
+    using Again = std::function<Bytes()>;
+    void set_reusable(Again again);
+
     std::uint64_t from_outer() const { return outward_in_.moved; }
     std::uint64_t to_outer() const { return data_in_.moved; }
+    int outer_fd() const { return outer_.fd.get(); }
     int data_fd() const { return data_.fd.get(); }
     // Null for a plain data connection. The prologue opens the client's answer with it.
     RecordLayers* record_layers() { return records_ ? &*records_ : nullptr; }
 
   private:
     enum class Side { outer, data };
+    static constexpr std::size_t most_peeked = std::size_t{64} * 1024;
     struct Socket final : EventSet::Handler {
         Socket(Relay& of, Side is, UniqueFd owns) : relay(of), side(is), fd(std::move(owns)) {}
         void on_events(std::uint32_t events) override { relay.on_events(*this, events); }
         Relay& relay;
         Side side;
-        bool watched = false;  // by the event set
-        bool hung_up = false;  // its peer has ended or reset: a short read may have the end behind it
+        bool watched = false;    // by the event set
+        bool hung_up = false;    // its peer has ended or reset: a short read may have the end behind it
+        bool told_late = false;  // of something, when the relay had ended
         UniqueFd fd;
     };
 
     void on_events(Socket& socket, std::uint32_t events);
     bool watch(Socket& socket);
+    // What the target did not take goes on when it can be written to.
+    void wait_for_room(Direction& direction);
     void send_opening(BytesView opening);
     void run_prologue();
     void settle();
@@ -166,6 +196,19 @@ class Relay {
     // `bytes` may be scratch memory; `counts` is what they are worth as payload.
     void write(Direction& direction, BytesView bytes, std::size_t counts);
     void finish(Direction& direction);
+
+    // chunks.cpp: a plain data connection that may be used again.
+    bool in_chunks(const Direction& direction) const;
+    // Bytes of the outer socket that stand in `buffer` behind the place of a header.
+    void write_chunk(Direction& direction, MutableBytes buffer, std::size_t size);
+    void read_chunks(Direction& direction, MutableBytes bytes);
+    void end_of_source(Direction& direction);
+    bool can_be_used_again() const;
+    // What follows the last end on the data connection: nothing, or `again`, once.
+    Bytes words_after_end();
+    // The other end has said that it has got everything, and all that it sent is here.
+    bool other_end_is_done();
+    void say_again();
 
     struct Opened;
     Opened open_records(BytesView bytes);
@@ -196,6 +239,7 @@ class Relay {
     Socket& target(const Direction& direction) { return &direction == &outward_in_ ? data_ : outer_; }
 
     RelayResources resources_;
+    Bytes opening_;  // that waits
     Socket outer_;
     Socket data_;
     Direction outward_in_;  // outer socket -> data connection
@@ -207,6 +251,14 @@ class Relay {
     };
     std::unique_ptr<Kernel, KernelDeleter> kernel_;  // once it was asked to take a direction
     std::unique_ptr<RelayPrologue> prologue_;
+    // Null: nothing of this, or no more.
+    struct Reuse {
+        wire::ChunkWriter out;
+        wire::ChunkReader in;
+        Bytes after_stream;
+        Again again;  // null once it was asked
+    };
+    std::unique_ptr<Reuse> reuse_;
     std::unique_ptr<RelayRefusal> failure_;
     Done done_;
     TimePoint started_{};

@@ -1,5 +1,7 @@
 #include "common/net/relay/relay_table.hpp"
 
+#include <utility>
+
 #include "common/net/socket.hpp"
 
 namespace tunnel::net {
@@ -29,7 +31,11 @@ void RelayTable::limit(ConnectionId id, RelayLimits limits) {
     limited_[id] = {limits, now, now};
 }
 
-void RelayTable::end_overdue(TimePoint now) {
+void RelayTable::tend(TimePoint now) {
+    for (const auto& young : std::exchange(young_, {})) {
+        const auto found = running_.find(young.id);
+        if (found != running_.end()) set_keepalive(found->second.relay.outer_fd(), young.liveness);
+    }
     for (auto& [id, limited] : limited_) {
         auto& relay = running_.at(id).relay;
         const auto& limits = limited.limits;

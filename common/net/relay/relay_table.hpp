@@ -12,6 +12,7 @@
 #include "common/core/clock.hpp"
 #include "common/core/ids.hpp"
 #include "common/net/relay/relay.hpp"
+#include "common/net/socket.hpp"
 
 namespace tunnel::net {
 
@@ -45,8 +46,11 @@ class RelayTable {
     // Lists a relay of these sockets, which run() has to start in the same turn.
     Relay& add(RelayLabel label, UniqueFd outer, UniqueFd data, std::optional<RecordLayers> records);
     // `done` is called when the relay has ended and is no longer listed.
-    // Of a relay that is listed. Kept to by end_overdue().
+    // Of a relay that is listed. Kept to by tend().
     void limit(ConnectionId id, RelayLimits limits);
+    // Has TCP ask the outer socket's peer now and then whether it is there, once the relay has lasted for a
+    // moment: most are over before it is worth the system calls.
+    void keep_alive(ConnectionId id, Liveness liveness) { young_.push_back({id, liveness}); }
     using Done = std::function<void(const RelayLabel&, RelayResult)>;
     void run(ConnectionId id, std::unique_ptr<RelayPrologue> prologue, Done done,
              const RelayBeginning& beginning = {});
@@ -63,9 +67,9 @@ class RelayTable {
     void abort_of(const std::string& client, const std::string& mapping, RelayEnd reason);
     // Ends the relays whose data connection's other end has not answered for `timeout`.
     void abort_dead(Millis timeout);
-    // Ends those that are beyond their limits. To be called now and then; how often is how exactly they are
-    // kept to. Costs nothing when no relay has any.
-    void end_overdue(TimePoint now);
+    // Ends those that are beyond their limits, and looks after those that are new. To be called now and then;
+    // how often is how exactly limits are kept to. Costs nothing when there is nothing to do.
+    void tend(TimePoint now);
 
   private:
     struct Running {
@@ -83,7 +87,12 @@ class RelayTable {
         TimePoint moved_at;  // when a byte was last seen to have moved
         std::uint64_t moved = 0;
     };
+    struct Young {
+        ConnectionId id;
+        Liveness liveness;
+    };
     RelayResources resources_;
+    std::vector<Young> young_;
     std::unordered_map<ConnectionId, Running> running_;
     std::unordered_map<ConnectionId, Limited> limited_;
 };

@@ -6,6 +6,7 @@
 #include "common/net/event_set.hpp"
 #include "common/net/kernel_tls.hpp"
 #include "common/net/relay/bandwidth.hpp"
+#include "common/net/relay/opening_queue.hpp"
 #include "common/net/relay/pipe_pool.hpp"
 
 namespace tunnel::net {
@@ -33,6 +34,7 @@ struct RelayResources {
     PipePool& pipes;
     ScratchBuffers& scratch;
     BandwidthQueue& bandwidth;
+    OpeningQueue& openings;
     const KernelTlsUse& kernel_tls;
 };
 

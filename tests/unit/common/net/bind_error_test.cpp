@@ -15,7 +15,8 @@ using testing::HasSubstr;
 TEST(BindErrorTest, APortInUseIsAnotherPrograms) {
     const auto error = bind_error(EADDRINUSE, "192.0.2.1:53/udp", 53).value();
     EXPECT_EQ(error.code, Errc::conflict);
-    EXPECT_THAT(error.message, HasSubstr("192.0.2.1:53/udp is in use by another program: choose another port"));
+    EXPECT_THAT(error.message,
+                HasSubstr("192.0.2.1:53/udp is in use by another program: choose another port"));
 }
 
 TEST(BindErrorTest, WithoutAPortTheSystemHasNoneLeft) {

@@ -1,6 +1,9 @@
 #include "tests/unit/common/net/relay_chain.hpp"
 
+#include <sys/socket.h>
+
 #include <array>
+#include <cerrno>
 #include <cstdlib>
 #include <string_view>
 
@@ -67,6 +70,8 @@ void RunningRelay::start(std::unique_ptr<RelayPrologue> prologue, const RelayBeg
     relay_.start(
         std::move(prologue),
         [this](RelayResult result) {
+            if (result.data) returned_ = result.data->unwatch();
+            result.data.reset();
             result_ = std::move(result);
             loop_.end();
         },
@@ -76,10 +81,11 @@ void RunningRelay::start(std::unique_ptr<RelayPrologue> prologue, const RelayBeg
 std::string ChainPlan::text() const {
     constexpr std::array<std::string_view, 4> ends{"neither end", "the server", "the client", "both ends"};
     return fmt::format(
-        "{}, {}, kernel TLS for {}\n  visitor: {}\n  service: {}\n  outer buffers {}/{}, data buffers {}/{}",
+        "{}, {}, {}, kernel TLS for {}\n  visitor: {}\n  service: {}\n  outer buffers {}/{}, data buffers "
+        "{}/{}",
         mode == Mode::plain ? "plain" : "encrypted", outer == Family::tcp ? "TCP" : "Unix sockets",
-        ends[static_cast<std::size_t>(kernel)], visitor.text(), service.text(), outer_buffers.send,
-        outer_buffers.receive, data_buffers.send, data_buffers.receive);
+        reuse ? "to be used again" : "used once", ends[static_cast<std::size_t>(kernel)], visitor.text(),
+        service.text(), outer_buffers.send, outer_buffers.receive, data_buffers.send, data_buffers.receive);
 }
 
 Chain::Chain(TestLoop& used_loop, Lent& lent, ChainPlan chain_plan, Data data)
@@ -104,6 +110,10 @@ Chain::Chain(TestLoop& used_loop, Lent& lent, ChainPlan chain_plan, Data data)
     if (plan.outer == Family::local) {
         server_side.relay().set_outer_is_unix();
         client_side.relay().set_outer_is_unix();
+    }
+    if (plan.reuse) {
+        server_side.relay().set_reusable(nullptr);
+        client_side.relay().set_reusable([] { return Bytes(again.begin(), again.end()); });
     }
     visitor.set_peer(service);
     service.set_peer(visitor);
@@ -164,6 +174,23 @@ void expect_complete(const Chain& chain) {
     expect_relay_complete(chain.client_side, out, in);
 }
 
+bool expect_reusable_at_both_ends(const Chain& chain) {
+    const auto& server = chain.server_side;
+    const auto& client = chain.client_side;
+    EXPECT_EQ(static_cast<bool>(server.returned()), static_cast<bool>(client.returned()));
+    if (!server.returned() || !client.returned()) return false;
+    EXPECT_TRUE(client.result()->after_stream.empty());
+    auto words = server.result()->after_stream;
+    append(words, receive_exactly(server.returned().get(), again.size() - words.size()));
+    EXPECT_EQ(text_of(words), again);
+    for (const int fd : {server.returned().get(), client.returned().get()}) {
+        Byte none = 0;
+        EXPECT_EQ(::recv(fd, &none, 1, MSG_DONTWAIT), -1);
+        EXPECT_EQ(errno, EAGAIN) << "it is open, and nothing is left on it";
+    }
+    return true;
+}
+
 void expect_broken(const Chain& chain) {
     {
         SCOPED_TRACE("the visitor");
@@ -175,6 +202,8 @@ void expect_broken(const Chain& chain) {
     ASSERT_TRUE(chain.client_side.result());
     EXPECT_NE(chain.server_side.result()->end, RelayEnd::finished);
     EXPECT_NE(chain.client_side.result()->end, RelayEnd::finished);
+    EXPECT_FALSE(chain.server_side.returned());
+    EXPECT_FALSE(chain.client_side.returned());
 }
 
 }  // namespace tunnel::net::test

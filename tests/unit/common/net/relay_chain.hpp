@@ -38,8 +38,9 @@ struct Lent {
     PipePool pipes;
     ScratchBuffers scratch;
     BandwidthQueue bandwidth{context};
+    OpeningQueue openings{context};
     KernelTlsUse kernel_tls;
-    RelayResources resources() { return {context, events, pipes, scratch, bandwidth, kernel_tls}; }
+    RelayResources resources() { return {context, events, pipes, scratch, bandwidth, openings, kernel_tls}; }
 };
 
 // A relay and what it says when it has ended. The loop's run() waits for it once it was started.
@@ -50,11 +51,14 @@ class RunningRelay {
     Relay& relay() { return relay_; }
     void start(std::unique_ptr<RelayPrologue> prologue = nullptr, const RelayBeginning& beginning = {});
     const std::optional<RelayResult>& result() const { return result_; }
+    // The data connection, when it was given back; out of the event set.
+    const UniqueFd& returned() const { return returned_; }
 
   private:
     TestLoop& loop_;
     Relay relay_;
     std::optional<RelayResult> result_;
+    UniqueFd returned_;
 };
 
 struct ChainPlan {
@@ -65,6 +69,7 @@ struct ChainPlan {
     Family outer = Family::tcp;
     BufferSizes outer_buffers;
     BufferSizes data_buffers;
+    bool reuse = false;  // the data connection may be used again, which the client then says
     std::string text() const;
 };
 
@@ -99,8 +104,14 @@ class Chain {
     UniqueFd client_end;
 };
 
+// What the client says on a data connection that can be used again.
+constexpr std::string_view again = "once more";
+
 // Every byte arrived once, in order and unaltered, both ends saw an orderly end, and the counters say so.
 void expect_complete(const Chain& chain);
+// Of a chain that is complete: both ends have given the data connection back, and the client's words are the
+// only bytes on it. False when neither has.
+bool expect_reusable_at_both_ends(const Chain& chain);
 // Both parties were told that the connection broke, and what they got until then is the beginning of what was
 // sent.
 void expect_broken(const Chain& chain);

@@ -29,7 +29,7 @@ class RelayLimitsTest : public testing::Test {
     }
     void pass(Millis time) {
         now_ += time;
-        table_.end_overdue(now_);
+        table_.tend(now_);
         loop_.settle();
     }
     // From the visitor to the client.

@@ -273,7 +273,7 @@ TEST_P(RelayWithPrologue, TheOpeningGoesFirstAndTakesTheFirstBytesAlong) {
 }
 
 TEST_P(RelayWithPrologue, TheOpeningDoesNotWaitForAVisitorWhoSaysNothing) {
-    start(true, Family::tcp, {view_of("opening"), false});
+    start(true, Family::tcp, {.opening = view_of("opening")});
     EXPECT_EQ(get(data_.near.get(), 7), "opening");
     shut_down(outer_.near.get(), Half::write);
     client_says(ready);
@@ -286,7 +286,7 @@ TEST_P(RelayWithPrologue, TheOpeningDoesNotWaitForAVisitorWhoSaysNothing) {
 TEST_P(RelayWithPrologue, AnOpeningThatFindsTheDataConnectionBrokenGivesTheVisitorBack) {
     test::send_all(outer_.near.get(), view_of("first words"));
     test::reset(data_.near);
-    start(true, Family::tcp, {view_of("opening"), false});
+    start(true, Family::tcp, {.opening = view_of("opening")});
     loop_.run();
     ASSERT_TRUE(side_->result());
     EXPECT_EQ(to_string(side_->result()->end), to_string(RelayEnd::unanswered));
@@ -303,7 +303,7 @@ TEST_P(RelayWithPrologue, AWatchedDataConnectionIsTakenOver) {
     ASSERT_EQ(lent_.events.add(data_.far.get(), before), 0);
     loop_.settle();
     const int calls = before.calls;
-    start(true, Family::tcp, {view_of("opening"), true});
+    start(true, Family::tcp, {.opening = view_of("opening"), .data_is_watched = true});
     EXPECT_EQ(get(data_.near.get(), 7), "opening");
     client_says(ready);
     client_streams("welcome");

@@ -72,6 +72,7 @@ ChainPlan a_plan(wire::SeededRandom& random) {
     plan.mode = random.coin() ? Mode::encrypted : Mode::plain;
     plan.kernel = static_cast<KernelEnds>(random.below(4));
     plan.outer = random.below(4) == 0 ? Family::local : Family::tcp;
+    plan.reuse = random.coin();
     const bool small_outer = random.below(5) == 0;
     const bool small_data = random.below(5) == 0;
     plan.outer_buffers = buffers(random, small_outer);
@@ -133,6 +134,31 @@ void count_kernel(const Chain& chain) {
                  chain.client_side.result()->sealed_by_kernel);
 }
 
+// Data connections that were left to be used again.
+std::size_t left_over = 0;
+
+void expect_reuse(const Chain& chain) {
+    const auto& server = chain.server_side;
+    const auto& client = chain.client_side;
+    // An end whose kernel has taken a direction keeps its connection for no other.
+    const auto by_kernel = [](const RunningRelay& side) {
+        return side.result()->sealed_by_kernel || side.result()->opened_by_kernel;
+    };
+    if (by_kernel(server) || by_kernel(client)) return;
+    if (!chain.plan.reuse) {
+        EXPECT_FALSE(server.returned() || client.returned());
+        return;
+    }
+    const bool both = expect_reusable_at_both_ends(chain);
+    left_over += both ? 1 : 0;
+    const auto most = std::max(chain.plan.visitor.to_send, chain.plan.service.to_send);
+    if (chain.plan.mode == Mode::encrypted) {
+        EXPECT_TRUE(both);
+    } else if (most > wire::ChunkWriter::most_chunks * wire::ChunkWriter::bulk) {
+        EXPECT_FALSE(both) << "bulk leaves the chunks behind";
+    }
+}
+
 // Scenarios that run side by side on one worker, so that they share its scratch memory and pipes.
 constexpr std::size_t batch = 16;
 
@@ -164,6 +190,7 @@ void run_batch(wire::SeededRandom& random, std::size_t first, std::size_t count)
             lent.kernel_tls.after, limited ? "limited" : "not limited"));
         expect_complete(chains[i]);
         count_kernel(chains[i]);
+        expect_reuse(chains[i]);
     }
 }
 
@@ -174,7 +201,11 @@ TEST(RelayTorture, EveryByteArrivesOnceAndInOrder) {
     for (std::size_t done = 0; done < count && !HasFailure(); done += batch)
         run_batch(random, done, std::min(batch, count - done));
     EXPECT_EQ(open_descriptors(), descriptors);
-    std::printf("kernel TLS took %zu directions\n", handed_over);
+    std::printf("kernel TLS took %zu directions; %zu data connections were left to be used again\n",
+                handed_over, left_over);
+    if (count >= 2 * batch) {
+        EXPECT_GT(left_over, 0u);
+    }
     if (test_kernel_tls().available() && count >= 2 * batch) {
         EXPECT_GT(handed_over, 0u);
     }

@@ -38,6 +38,15 @@ TEST(KeySchedule, TicketKeysFixedVector) {
     }
 }
 
+TEST(KeySchedule, NextTicketKeysFixedVector) {
+    const TicketKey ticket = KeyChain(data_key()).next();
+    const Secret second = next_ticket_key(ticket.key, ticket.number);
+    EXPECT_EQ(hex_encode(second.reveal()),
+              "ef0b47169faf458554448bc6b2a2a3309a9ceb43f61aaa8ddd58aa24022dbd69");
+    const Secret third = next_ticket_key(second, ticket.number);
+    EXPECT_EQ(hex_encode(third.reveal()), "d48d5158449f67890bc1b3018d7b5d7a0b7941ee539edf244b18508281646d0d");
+}
+
 TEST(KeySchedule, PrefaceMacFixedVector) {
     const TicketKey ticket = KeyChain(data_key()).next();
     EXPECT_EQ(hex_encode(preface_mac(ticket.key, view_of("preface bytes"))),

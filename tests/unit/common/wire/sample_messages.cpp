@@ -65,10 +65,10 @@ MappingStates random_states(SeededRandom& random) {
 ControlMessage random_message(std::size_t kind, SeededRandom& random) {
     switch (kind) {
         case 0:
-            return Login{random.text(max_text), random.text(max_text),
-                         random.number(),       random.bytes(random.below(proof_size + 1)),
-                         random.coin(),         random.text(max_text),
-                         random_ciphers(random)};
+            return Login{random.text(max_text),  random.text(max_text),
+                         random.number(),        random.bytes(random.below(proof_size + 1)),
+                         random.coin(),          random.text(max_text),
+                         random_ciphers(random), random.coin()};
         case 1:
             return LoginAccepted{SessionId{random.number()}, random.text(max_text), random.text(max_text),
                                  std::vector<std::string>(random.below(20), random.text(max_text)),

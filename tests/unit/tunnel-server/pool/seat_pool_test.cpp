@@ -34,6 +34,14 @@ TEST_F(SeatPoolTest, ABurstIsAskedForInOneGo) {
     EXPECT_EQ(needed(101), 1u);
 }
 
+TEST_F(SeatPoolTest, OneThatIsReadyOnceMoreIsNotOneThatWasAskedFor) {
+    pool.note_asked(2, now);
+    pool.note_again(0, 1);
+    EXPECT_EQ(pool.asked(), 2u);
+    EXPECT_EQ(pool.ready(), 1);
+    EXPECT_EQ(needed(0), 0u);
+}
+
 TEST_F(SeatPoolTest, WhatIsTakenIsReplaced) {
     pool.note_asked(2, now);
     pool.note_arrived(0, 1, now);

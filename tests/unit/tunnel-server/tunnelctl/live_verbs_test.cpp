@@ -114,6 +114,8 @@ AdminResponse status_answer() {
     status.set_visitors_total(60'000);
     status.set_bytes_in(0);
     status.set_bytes_out(5'368'709'120);
+    status.set_data_connections(70);
+    status.set_data_connections_reused(59'930);
     status.set_refused_tickets(6);
     status.set_refused_logins(7);
     status.set_garbage_connections(8);
@@ -138,6 +140,8 @@ visitors: 5
 visitors total: 60000
 bytes in: 0 B
 bytes out: 5.0 GiB
+data connections: 70
+used again: 59930
 refused tickets: 6
 refused logins: 7
 garbage connections: 8
@@ -164,6 +168,8 @@ TEST_F(TunnelctlTest, StatusForPrograms) {
   "visitors_total": 60000,
   "bytes_in": 0,
   "bytes_out": 5368709120,
+  "data_connections": 70,
+  "data_connections_reused": 59930,
   "refused_tickets": 6,
   "refused_logins": 7,
   "garbage_connections": 8,
