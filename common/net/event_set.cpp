@@ -2,7 +2,6 @@
 
 #include <sys/epoll.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <system_error>
@@ -14,6 +13,7 @@ namespace {
 
 // Told of before the io_context's other work gets its turn.
 constexpr int batch = 256;
+constexpr std::size_t slots_at_once = 512;
 
 int make_set() {
     const int fd = ::epoll_create1(EPOLL_CLOEXEC);
@@ -36,7 +36,8 @@ EventSet::EventSet(asio::io_context& context) : context_(context), set_(context,
 int EventSet::add(int fd, Handler* handler, Interest interest) {
     if (fd < 0) return EBADF;
     const auto index = static_cast<std::size_t>(fd);
-    if (index >= slots_.size()) slots_.resize(std::max(index + 1, 2 * slots_.size()));
+    // In steps, for twice what is needed would weigh as much as some connections do.
+    if (index >= slots_.size()) slots_.resize((index / slots_at_once + 1) * slots_at_once);
     auto& slot = slots_[index];
     auto event = event_for(fd, slot.generation + 1, interest);
     if (::epoll_ctl(set_.native_handle(), EPOLL_CTL_ADD, fd, &event) != 0) return errno;
