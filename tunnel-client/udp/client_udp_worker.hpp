@@ -3,6 +3,7 @@
 // timeouts. That worker's thread, but for the constructor.
 
 #include <memory>
+#include <optional>
 #include <unordered_map>
 
 #include "common/core/log.hpp"
@@ -34,7 +35,11 @@ class ClientUdpWorker {
     asio::io_context& context() { return worker_.context(); }
     net::EventSet& events() { return worker_.events(); }
     const Log& log() const { return log_; }
-    const tls::AeadFactory& ciphers() const { return ciphers_; }
+    // Loads libcrypto with the first datagrams' way: some megabytes that no other mapping needs at rest.
+    const tls::AeadFactory& ciphers() {
+        if (!ciphers_) ciphers_ = tls::AeadFactory::best();
+        return *ciphers_;
+    }
     net::CarrierBuffers& carrier_buffers() { return *carrier_buffers_; }
     net::DatagramReceiver& receiver() { return *receiver_; }
     // For services' sockets, one after the other.
@@ -49,7 +54,7 @@ class ClientUdpWorker {
     net::Worker& worker_;
     Log log_;
     const bool kernel_cuts_;
-    tls::AeadFactory ciphers_ = tls::AeadFactory::best();
+    std::optional<tls::AeadFactory> ciphers_;
     std::unique_ptr<net::CarrierBuffers> carrier_buffers_;
     std::unique_ptr<net::DatagramReceiver> receiver_;
     net::DatagramSender sender_;

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -81,7 +82,11 @@ class UdpWorker {
     net::EventSet& events() { return worker_.events(); }
     const Log& log() const { return worker_.log(); }
     Pairing& pairing() { return pairing_; }
-    const tls::AeadFactory& ciphers() const { return ciphers_; }
+    // Loads libcrypto with the first datagrams' way: some megabytes that no other mapping needs at rest.
+    const tls::AeadFactory& ciphers() {
+        if (!ciphers_) ciphers_ = tls::AeadFactory::best();
+        return *ciphers_;
+    }
     net::CarrierBuffers& carrier_buffers() { return *carrier_buffers_; }
     net::DatagramReceiver& receiver() { return *receiver_; }
     bool kernel_cuts() const { return kernel_cuts_; }
@@ -110,7 +115,7 @@ class UdpWorker {
     Failure on_failure_;
     BadPackets& bad_;
     const bool kernel_cuts_;
-    tls::AeadFactory ciphers_ = tls::AeadFactory::best();
+    std::optional<tls::AeadFactory> ciphers_;
     std::unique_ptr<net::CarrierBuffers> carrier_buffers_;
     std::unique_ptr<net::DatagramReceiver> receiver_;
     std::vector<std::unique_ptr<Socket>> sockets_;
