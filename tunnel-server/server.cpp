@@ -1,6 +1,7 @@
 #include "tunnel-server/server.hpp"
 
 #include <algorithm>
+#include <thread>
 
 #include "common/config/files.hpp"
 #include "common/core/version.hpp"
@@ -19,6 +20,10 @@ constexpr Millis drain_check_interval{50};
 constexpr unsigned sweeps_between_uses = 20;
 // Data connections that are ready even for a client whom nobody visits.
 constexpr std::size_t floor_of_pool = 2;
+// For the sockets of a server that was killed a moment ago: with io_uring(7) the kernel closes them in the
+// background, after the process is gone.
+constexpr Seconds predecessor_limit{3};
+constexpr Millis predecessor_check_interval{10};
 
 net::Liveness liveness_of(const ServerConfig& config) {
     return {config.heartbeat.interval, config.heartbeat.timeout};
@@ -26,6 +31,21 @@ net::Liveness liveness_of(const ServerConfig& config) {
 
 Admission::Limits admission_limits(const ServerConfig& config) {
     return {config.limits.unauthenticated, config.limits.unauthenticated_per_address};
+}
+
+// Listens, and while another program holds the address, waits for it a little. Blocks: nothing runs yet.
+template <class Listen>
+Status listen_after_predecessor(const Log& log, Listen listen) {
+    const auto end = Clock::now() + predecessor_limit;
+    auto listening = listen();
+    if (!listening && listening.error().code == Errc::conflict)
+        log.info("waiting for an address", {{"reason", listening.error().message},
+                                            {"limit", format_duration(Millis(predecessor_limit))}});
+    while (!listening && listening.error().code == Errc::conflict && Clock::now() < end) {
+        std::this_thread::sleep_for(predecessor_check_interval);
+        listening = listen();
+    }
+    return listening;
 }
 
 }  // namespace
@@ -106,7 +126,9 @@ Server::~Server() = default;
 
 Status Server::open() {
     tunnel_port_->set_trusted(config_.websocket.trusted);
-    if (auto ok = tunnel_port_->listen(config_.listen, liveness_of(config_)); !ok) return ok;
+    auto listening = listen_after_predecessor(
+        log_, [this] { return tunnel_port_->listen(config_.listen, liveness_of(config_)); });
+    if (!listening) return listening;
     for (const auto& address : tunnel_port_->addresses()) {
         listen_addresses_.push_back(net::to_text(address));
         tunnel_port_number_ = address.port();
@@ -114,7 +136,8 @@ Status Server::open() {
     udp_->take_packets(tunnel_port_->addresses(), log_);
     workers_.set_liveness(liveness_of(config_));
     pairings_->set_liveness(liveness_of(config_));
-    return admin_socket_->listen(config_.admin.socket, config_.admin.group);
+    return listen_after_predecessor(
+        log_, [this] { return admin_socket_->listen(config_.admin.socket, config_.admin.group); });
 }
 
 TunnelPort::Hooks Server::tunnel_port_hooks() {

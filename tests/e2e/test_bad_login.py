@@ -3,6 +3,7 @@
 import datetime
 import os
 import re
+import socket
 
 from harness import TunnelTest, connect, echo, is_root, main, ordinary_user, recv_exactly, run, tunnel_binary, wait_until
 from harness.tunnel import LINK
@@ -130,6 +131,12 @@ class Doors(TunnelTest):
         self.assertEqual(host.process.wait(), 1)
         self.assertRegex(host.process.err.text(), f"127.0.0.1:{other.port}")
         self.assertRegex(host.process.err.text(), "(?i)in use")
+
+    def test_tunnel_port_in_use_for_a_moment(self):
+        with socket.create_server(("127.0.0.1", 0)) as predecessor:
+            host = self.server(port=predecessor.getsockname()[1]).launch()
+            host.process.wait_for_line("waiting for an address.*in use")
+        host.process.wait_for_line("server ready")
 
 
 if __name__ == "__main__":
