@@ -121,8 +121,9 @@ TEST_P(PoolTest, ADataConnectionServesOneVisitorAfterAnother) {
         ASSERT_EQ(received.bytes, sent) << i;
         ASSERT_TRUE(at_least_ready(1)) << i;
     }
-    EXPECT_LE(proxy->ever(data), dialled + 5);
-    EXPECT_GE(status().data_connections_reused(), visits - 5);
+    // How many are wanted ready follows the rate of visitors and the time of a dial, and so the machine.
+    EXPECT_LE(proxy->ever(data), dialled + visits / 2);
+    EXPECT_TRUE(eventually([&] { return status().data_connections_reused() >= visits - 5; }));
     EXPECT_EQ(mapping_show("service").visitors_total(), visits);
     EXPECT_TRUE(idle());
 }
