@@ -97,7 +97,8 @@ UnixListener::UnixListener(std::string path, std::uint64_t device, std::uint64_t
                            std::shared_ptr<ListenSocket> socket)
     : path_(std::move(path)), device_(device), inode_(inode), socket_(std::move(socket)) {}
 
-Result<std::unique_ptr<UnixListener>> UnixListener::open(const std::string& path) {
+Result<std::unique_ptr<UnixListener>> UnixListener::open(const std::string& path,
+                                                         std::optional<gid_t> group) {
     const auto address = address_of(path);
     if (!address) return pass(address.error());
     auto fd = stream_socket();
@@ -118,6 +119,8 @@ Result<std::unique_ptr<UnixListener>> UnixListener::open(const std::string& path
     if (::lstat(path.c_str(), &made) != 0) return fail_errno(errno, fmt::format("cannot look at {}", path));
     std::unique_ptr<UnixListener> listener(
         new UnixListener(path, made.st_dev, made.st_ino, std::make_shared<ListenSocket>(std::move(fd))));
+    if (group && ::lchown(path.c_str(), static_cast<uid_t>(-1), *group) != 0)
+        return fail_errno(errno, fmt::format("cannot give {} to the group {}", path, *group));
     // Nobody can connect before listen(2). A link put in the path's place meanwhile is not followed.
     if (::fchmodat(AT_FDCWD, path.c_str(), 0660, AT_SYMLINK_NOFOLLOW) != 0)
         return fail_errno(errno, fmt::format("cannot set the mode of {}", path));

@@ -1,7 +1,10 @@
 #pragma once
 // Unix stream sockets (unix(7)) as services and as public endpoints.
 
+#include <sys/types.h>
+
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "common/core/clock.hpp"
@@ -21,8 +24,10 @@ awaitable<Result<UniqueFd>> dial_unix(std::string path, Clock::duration limit);
 // it is still this socket's.
 class UnixListener {
   public:
-    // Errc::conflict: the path is taken; not_allowed, not_found: the folder. Errors name the path.
-    static Result<std::unique_ptr<UnixListener>> open(const std::string& path);
+    // `group` owns it, or the process's group. Errc::conflict: the path is taken; not_allowed,
+    // not_found: the folder. Errors name the path.
+    static Result<std::unique_ptr<UnixListener>> open(const std::string& path,
+                                                      std::optional<gid_t> group = {});
     UnixListener(const UnixListener&) = delete;
     UnixListener& operator=(const UnixListener&) = delete;
     ~UnixListener();

@@ -138,6 +138,27 @@ class Doors(TunnelTest):
             host.process.wait_for_line("waiting for an address.*in use")
         host.process.wait_for_line("server ready")
 
+    def test_admin_socket_in_use_for_a_moment(self):
+        host = self.server()
+        with socket.socket(socket.AF_UNIX) as predecessor:
+            predecessor.bind(os.path.join(host.folder, "admin.sock"))
+            predecessor.listen()
+            host.launch()
+            host.process.wait_for_line("waiting for an address.*admin.sock is in use")
+        host.process.wait_for_line("server ready")
+        self.assertEqual(host.ctl.json("status")["sessions"], 0)
+
+    def test_file_in_the_admin_sockets_place_is_left_alone(self):
+        host = self.server()
+        path = os.path.join(host.folder, "admin.sock")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("precious")
+        host.launch()
+        self.assertEqual(host.process.wait(), 1)
+        self.assertRegex(host.process.err.text(), "admin.socket: .*admin.sock is there already and is no socket")
+        with open(path, encoding="utf-8") as file:
+            self.assertEqual(file.read(), "precious")
+
 
 if __name__ == "__main__":
     main()

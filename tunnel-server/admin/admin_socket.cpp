@@ -1,11 +1,6 @@
 #include "tunnel-server/admin/admin_socket.hpp"
 
 #include <grp.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-
-#include <cstring>
 
 #include "common/net/deadline.hpp"
 #include "common/net/stream_io.hpp"
@@ -24,32 +19,14 @@ constexpr std::size_t read_size = 4096;
 // A program that asks nothing for this long is closed.
 constexpr Seconds idle_limit{300};
 
-Result<sockaddr_un> socket_address(const std::string& path) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (path.size() >= sizeof address.sun_path)
-        return fail(
-            Errc::invalid,
-            "the admin socket's path {} is longer than {} bytes: choose a shorter one with admin.socket",
-            path, sizeof address.sun_path - 1);
-    std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-    return address;
-}
-
-bool answered(const sockaddr_un& address) {
-    const net::UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    return ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-}
-
-Status give_to_group(const std::string& path, const std::string& group) {
-    if (group.empty()) return {};
-    const auto* entry = ::getgrnam(group.c_str());
+// None for the process's own group.
+Result<std::optional<gid_t>> group_of(const std::string& name) {
+    if (name.empty()) return std::nullopt;
+    const auto* entry = ::getgrnam(name.c_str());
     if (entry == nullptr)
         return fail(Errc::invalid,
-                    "there is no group \"{}\" on this host: correct admin.group or make the group", group);
-    if (::chown(path.c_str(), static_cast<uid_t>(-1), entry->gr_gid) != 0)
-        return fail_errno(errno, fmt::format("cannot give {} to the group \"{}\"", path, group));
-    return {};
+                    "there is no group \"{}\" on this host: correct admin.group or make the group", name);
+    return entry->gr_gid;
 }
 
 }  // namespace
@@ -62,32 +39,16 @@ AdminSocket::AdminSocket(const asio::any_io_executor& executor, Log log, Handler
           log_.error("bug in the admin API", {{"what", bug.what()}});
       }) {}
 
-AdminSocket::~AdminSocket() {
-    if (socket_) ::unlink(path_.c_str());
-}
-
 Status AdminSocket::listen(const std::string& path, const std::string& group) {
-    const auto address = socket_address(path);
-    if (!address) return pass(address.error());
-    if (answered(*address))
-        return fail(Errc::conflict,
-                    "another tunnel-server answers on {}: stop it, or choose another admin.socket", path);
-    ::unlink(path.c_str());
-    net::UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-    // Nobody may connect before the mode and the group are right.
-    const auto old_mask = ::umask(0177);
-    const int bound =
-        fd ? ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) : -1;
-    const int bind_error = errno;
-    ::umask(old_mask);
-    if (bound != 0) return fail_errno(bind_error, fmt::format("cannot make the admin socket {}", path));
-    path_ = path;
-    socket_ = std::make_shared<net::ListenSocket>(std::move(fd));
-    if (auto ok = give_to_group(path, group); !ok) return ok;
-    if (::chmod(path.c_str(), 0660) != 0)
-        return fail_errno(errno, fmt::format("cannot set the mode of {}", path));
-    if (::listen(socket_->fd(), 64) != 0) return fail_errno(errno, fmt::format("cannot listen on {}", path));
-    tasks_.spawn(accept(socket_));
+    const auto owner = group_of(group);
+    if (!owner) return pass(owner.error());
+    auto listener = net::UnixListener::open(path, *owner);
+    if (!listener)
+        return tl::unexpected(Error{listener.error().code,
+                                    fmt::format("admin.socket: {}", listener.error().message),
+                                    listener.error().sys_errno});
+    listener_ = std::move(*listener);
+    tasks_.spawn(accept(listener_->socket()));
     return {};
 }
 
@@ -135,7 +96,7 @@ net::awaitable<void> AdminSocket::serve(net::UniqueFd fd) {
 }
 
 net::awaitable<void> AdminSocket::stop() {
-    if (socket_) socket_->close_now();
+    if (listener_) listener_->socket()->close_now();
     tasks_.cancel();
     co_await tasks_.join();
 }

@@ -4,11 +4,13 @@
 // file's mode and group.
 
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "common/core/log.hpp"
 #include "common/net/listener.hpp"
 #include "common/net/task_group.hpp"
+#include "common/net/unix_socket.hpp"
 #include "proto/admin.pb.h"
 
 namespace tunnel::server {
@@ -20,11 +22,9 @@ class AdminSocket {
     AdminSocket(const asio::any_io_executor& executor, Log log, Handler handler);
     AdminSocket(const AdminSocket&) = delete;
     AdminSocket& operator=(const AdminSocket&) = delete;
-    // Removes the socket file.
-    ~AdminSocket();
 
-    // Mode 0660, owned by `group` unless empty. Takes the place of a socket file that nobody answers on;
-    // refuses one that a running server answers on (Errc::conflict).
+    // As UnixListener: mode 0660, owned by `group` unless empty; takes only the place of a socket that nobody
+    // listens on. Errc::conflict: somebody does. The socket file goes with this object.
     Status listen(const std::string& path, const std::string& group);
     net::awaitable<void> stop();
 
@@ -36,8 +36,7 @@ class AdminSocket {
     Log log_;
     Handler handler_;
     net::TaskGroup tasks_;
-    std::string path_;
-    std::shared_ptr<net::ListenSocket> socket_;
+    std::unique_ptr<net::UnixListener> listener_;
 };
 
 }  // namespace tunnel::server
