@@ -1,72 +1,23 @@
-#include <dlfcn.h>
-#include <openssl/evp.h>
-#include <openssl/opensslv.h>
-
 #include <new>
-#include <string>
 
 #include "common/core/secret.hpp"
 #include "common/tls/aead_backends.hpp"
+#include "common/tls/libcrypto.hpp"
 
 namespace tunnel::tls {
 
 namespace {
 
-// What is called of libcrypto, which is loaded when it is first wanted: its pages and tables cost a process
-// some 3 MiB. It stays loaded.
-class Libcrypto {
-  public:
-    Libcrypto() : library_(::dlopen(soname().c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE)) {
-        if (library_ == nullptr) return;
-        find(cipher_fetch, "EVP_CIPHER_fetch");
-        find(cipher_free, "EVP_CIPHER_free");
-        find(context_new, "EVP_CIPHER_CTX_new");
-        find(context_free, "EVP_CIPHER_CTX_free");
-        find(control, "EVP_CIPHER_CTX_ctrl");
-        find(encrypt_init, "EVP_EncryptInit_ex2");
-        find(encrypt_update, "EVP_EncryptUpdate");
-        find(encrypt_final, "EVP_EncryptFinal_ex");
-        find(decrypt_init, "EVP_DecryptInit_ex2");
-        find(decrypt_update, "EVP_DecryptUpdate");
-        find(decrypt_final, "EVP_DecryptFinal_ex");
-    }
-    // Whether all of it was found.
-    bool complete() const { return library_ != nullptr && missing_ == 0; }
-
-    decltype(&EVP_CIPHER_fetch) cipher_fetch{};
-    decltype(&EVP_CIPHER_free) cipher_free{};
-    decltype(&EVP_CIPHER_CTX_new) context_new{};
-    decltype(&EVP_CIPHER_CTX_free) context_free{};
-    decltype(&EVP_CIPHER_CTX_ctrl) control{};
-    decltype(&EVP_EncryptInit_ex2) encrypt_init{};
-    decltype(&EVP_EncryptUpdate) encrypt_update{};
-    decltype(&EVP_EncryptFinal_ex) encrypt_final{};
-    decltype(&EVP_DecryptInit_ex2) decrypt_init{};
-    decltype(&EVP_DecryptUpdate) decrypt_update{};
-    decltype(&EVP_DecryptFinal_ex) decrypt_final{};
-
-  private:
-    // Of the release whose headers this was built with; all of one number are compatible.
-    static std::string soname() { return "libcrypto.so." + std::to_string(OPENSSL_SHLIB_VERSION); }
-    template <class Function>
-    void find(Function& function, const char* name) {
-        function = reinterpret_cast<Function>(::dlsym(library_, name));
-        if (function == nullptr) ++missing_;
-    }
-    void* library_;
-    int missing_ = 0;
-};
-
 struct FetchedCipher {
-    explicit FetchedCipher(const char* name) {
-        if (lib.complete()) cipher = lib.cipher_fetch(nullptr, name, nullptr);
+    explicit FetchedCipher(const char* name) : lib(Libcrypto::load()) {
+        if (lib.has_ciphers()) cipher = lib.cipher_fetch(nullptr, name, nullptr);
     }
     FetchedCipher(const FetchedCipher&) = delete;
     FetchedCipher& operator=(const FetchedCipher&) = delete;
     ~FetchedCipher() {
         if (cipher != nullptr) lib.cipher_free(cipher);
     }
-    Libcrypto lib;
+    const Libcrypto& lib;
     EVP_CIPHER* cipher = nullptr;
 };
 

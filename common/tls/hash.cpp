@@ -1,10 +1,12 @@
 #include "common/tls/hash.hpp"
 
-#include <mbedtls/hkdf.h>
 #include <mbedtls/md.h>
 
+#include <algorithm>
 #include <new>
 #include <stdexcept>
+
+#include "common/tls/hmac_backends.hpp"
 
 namespace tunnel::tls {
 
@@ -29,7 +31,9 @@ class MessageDigest {
     mbedtls_md_context_t context_;
 };
 
+// `out` may be one of the parts.
 void hmac_into(BytesView key, std::initializer_list<BytesView> parts, MutableBytes out) {
+    if (hmac_by_libcrypto(key, parts, out)) return;
     MessageDigest digest(MessageDigest::Use::hmac);
     mbedtls_md_hmac_starts(digest.get(), key.data(), key.size());
     for (const BytesView part : parts) mbedtls_md_hmac_update(digest.get(), part.data(), part.size());
@@ -67,11 +71,16 @@ Secret hkdf_expand(BytesView key, BytesView info, std::size_t length) {
     if (key.size() < digest_size || length > 255 * digest_size)
         throw std::length_error("hkdf_expand: a key or an output size outside RFC 5869");
     Secret out(length);
-    if (length == 0) return out;
-    // What is left to fail after the checks above is allocation.
-    if (mbedtls_hkdf_expand(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), key.data(), key.size(), info.data(),
-                            info.size(), out.reveal_mutable().data(), length) != 0)
-        throw std::bad_alloc();
+    auto rest = out.reveal_mutable();
+    Secret block(digest_size);
+    BytesView before;
+    for (Byte counter = 1; !rest.empty(); ++counter) {
+        hmac_into(key, {before, info, BytesView(&counter, 1)}, block.reveal_mutable());
+        before = block.reveal();
+        const auto taken = std::min(rest.size(), before.size());
+        std::copy_n(before.begin(), taken, rest.begin());
+        rest = rest.subspan(taken);
+    }
     return out;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
-// SHA-256, HMAC-SHA256 (RFC 2104) and HKDF-SHA256 (RFC 5869) over mbedTLS. Pure functions, safe from any
-// thread. They cannot fail for the caller's reasons; out of memory throws std::bad_alloc as a vector would.
+// SHA-256, HMAC-SHA256 (RFC 2104) and HKDF-SHA256 (RFC 5869) over mbedTLS; HMAC over libcrypto once that is
+// loaded (AeadCache), which is several times faster. Pure functions, safe from any thread. They cannot fail
+// for the caller's reasons; out of memory throws std::bad_alloc as a vector would.
 
 #include <array>
 #include <cstddef>

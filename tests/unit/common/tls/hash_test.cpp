@@ -4,6 +4,7 @@
 
 #include <stdexcept>
 
+#include "tests/unit/common/tls/both_backends.hpp"
 #include "tests/unit/common/tls/test_bytes.hpp"
 
 namespace tunnel::tls {
@@ -21,13 +22,26 @@ TEST(Sha256, KnownDigests) {
     EXPECT_EQ(sha256({view_of("a"), view_of(""), view_of("bc")}), sha256(view_of("abc")));
 }
 
+// HMAC is mbedTLS's until libcrypto is loaded, which lasts for the process: ctest runs each test in its own.
+class OnBothBackends : public testing::TestWithParam<AeadBackend> {
+  protected:
+    void SetUp() override {
+        if (GetParam() == AeadBackend::libcrypto && !AeadFactory::of(AeadBackend::libcrypto))
+            GTEST_SKIP() << "libcrypto is not available";
+    }
+};
+class HmacSha256 : public OnBothBackends {};
+class Hkdf : public OnBothBackends {};
+INSTANTIATE_TEST_SUITE_P(Backends, HmacSha256, test::both_backends(), test::backend_name);
+INSTANTIATE_TEST_SUITE_P(Backends, Hkdf, test::both_backends(), test::backend_name);
+
 struct HmacCase {
     Bytes key;
     Bytes data;
     const char* mac;
 };
 
-TEST(HmacSha256, Rfc4231) {
+TEST_P(HmacSha256, Rfc4231) {
     const HmacCase cases[] = {
         {Bytes(20, 0x0b), from_hex("4869205468657265"),
          "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"},
@@ -50,7 +64,19 @@ TEST(HmacSha256, Rfc4231) {
     }
 }
 
-TEST(Hkdf, Rfc5869) {
+TEST_P(HmacSha256, PartsAreOneMessage) {
+    test::Random random;
+    const Bytes data = random.bytes(300);
+    for (const std::size_t key_size : {0, 1, 32, 63, 64, 65, 200}) {
+        const Bytes key = random.bytes(key_size);
+        const BytesView all(data);
+        EXPECT_EQ(hex_encode(hmac_sha256_secret(key, {all.first(7), {}, all.subspan(7)}).reveal()),
+                  hex_encode(hmac_sha256(key, data)))
+            << key_size;
+    }
+}
+
+TEST_P(Hkdf, Rfc5869) {
     // Appendix A.1.
     Secret key = hkdf_extract(counting(13), Bytes(22, 0x0b));
     EXPECT_EQ(hex_encode(key.reveal()), "077709362c2e32df0ddc3f0dc47bba6390b6c73bb50f9c3122ec844ad7c2b3e5");
@@ -69,7 +95,7 @@ TEST(Hkdf, Rfc5869) {
               "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8");
 }
 
-TEST(Hkdf, RefusesSizesOutsideTheRfc) {
+TEST_P(Hkdf, RefusesSizesOutsideTheRfc) {
     const Secret key = Secret::random(32);
     EXPECT_EQ(hkdf_expand(key.reveal(), {}, 255 * 32).size(), 255u * 32);
     EXPECT_THROW(hkdf_expand(key.reveal(), {}, 255 * 32 + 1), std::length_error);
