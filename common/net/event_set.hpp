@@ -6,6 +6,7 @@
 // One thread: the io_context's. While sockets are registered the io_context has work to do.
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "common/net/asio.hpp"
@@ -50,6 +51,8 @@ class EventSet {
     void remove(int fd);
     // Instead, of one that is being closed, which takes it out of the set without a system call.
     void forget(int fd);
+    // Runs the task when all that is under way was told: at once outside of on_events(), or nearly.
+    void after_events(std::function<void()> task);
     // Another turn for a handler that has more to do than is fair to the others.
     void again(Handler& handler);
 
@@ -64,7 +67,8 @@ class EventSet {
     };
     int add(int fd, Handler* handler, Interest interest);
     void wait();
-    void dispatch();
+    // Whether there was anything to tell.
+    bool dispatch();
     void run_again();
 
     asio::io_context& context_;
@@ -73,6 +77,8 @@ class EventSet {
     std::size_t size_ = 0;
     bool waiting_ = false;
     std::vector<Handler*> again_;
+    bool telling_ = false;
+    std::vector<std::function<void()>> after_;
 };
 
 }  // namespace tunnel::net

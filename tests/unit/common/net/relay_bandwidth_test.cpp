@@ -108,8 +108,9 @@ TEST_P(RelayBandwidth, ALimitThatIsTakenBackLetsGoWhoWaitsForIt) {
 }
 
 TEST_P(RelayBandwidth, OneThatWaitsForItsTurnCanBeEnded) {
-    Chain chain(loop_, lent_, plan(1'000'000, 0));
-    chain.server_side.relay().set_bandwidths(Limiter::mapping, bandwidth(1'000, 1'000), nullptr);
+    Chain chain(loop_, lent_, plan(1'000'000, 1'000'000));  // or one direction would end well
+    chain.server_side.relay().set_bandwidths(Limiter::mapping, bandwidth(1'000, 1'000),
+                                             bandwidth(1'000, 1'000));
     chain.start();
     std::function<void()> until_it_waits = [&] {
         if (lent_.bandwidth.size() > 0) return chain.server_side.relay().abort(RelayEnd::closed);
