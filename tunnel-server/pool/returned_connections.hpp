@@ -37,7 +37,9 @@ class ReturnedConnections {
         Waiting& operator=(const Waiting&) = delete;
         // An orderly end, if it is one: the client may still be giving the service what it has got, and would
         // take a reset for a reason to stop.
-        ~Waiting() { net::set_reset_on_close(connection.socket.fd(), false); }
+        ~Waiting() {
+            if (connection.socket.fd() >= 0) net::set_reset_on_close(connection.socket.fd(), false);
+        }
         void on_events(std::uint32_t) override { all.read(*this); }
         ReturnedConnections& all;
         Returned connection;
