@@ -26,6 +26,7 @@ struct Visitor {
     net::tcp::endpoint peer;
     VisitorPlace place{};
     std::unique_ptr<Announced> announced{};  // null: it came by itself
+    Bytes taken{};                           // read of it by a relay that ended unanswered
 };
 
 // "203.0.113.7:50312", or who it is on a Unix socket, whose peers have no address.

@@ -227,6 +227,7 @@ void ended(const net::Worker& worker, const StreamHooks& hooks, WaitingVisitor v
     const bool failed = result.end == RelayEnd::refused || result.end == RelayEnd::no_answer;
     if (result.end == RelayEnd::unanswered) {
         visitor.visitor.fd = std::move(result.outer);
+        visitor.visitor.taken = std::move(result.taken);
         if (move_on(worker, hooks, visitor, result.detail)) return;
         result.end = RelayEnd::refused;
         hooks.on_failure(visitor.route->mapping, result.detail);
@@ -263,6 +264,7 @@ void serve_visitor(net::Worker& worker, Assignment assignment, const StreamHooks
     relay.set_bandwidths(net::Limiter::mapping, route.bandwidths.in, route.bandwidths.out);
     relay.set_bandwidths(net::Limiter::client, route.client_bandwidths.in, route.client_bandwidths.out);
     worker.relays().limit(assignment.id, {options.times.idle_timeout, options.times.lifetime});
+    const auto taken = std::exchange(visitor.visitor.taken, {});
     const auto served = std::make_shared<Served>(Served{std::move(visitor), {}});
     const std::shared_ptr<WaitingVisitor> waiting(served, &served->visitor);
     const auto& data = assignment.data;
@@ -279,7 +281,7 @@ void serve_visitor(net::Worker& worker, Assignment assignment, const StreamHooks
                                    std::move(served->next_key)});
             ended(worker, hooks, std::move(served->visitor), label, std::move(result));
         },
-        {.opening = heads->opening, .data_is_watched = true});
+        {.opening = heads->opening, .taken = taken, .data_is_watched = true});
     // The visitor's first bytes do not wait for this. A relay ends in a later turn.
     if (open.reuse) served->next_key = tls::next_ticket_key(data.ticket_key, data.preface.ticket);
 }

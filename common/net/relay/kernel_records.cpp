@@ -38,7 +38,7 @@ void Relay::KernelDeleter::operator()(Kernel* kernel) const {
 
 bool Relay::kernel_may_take(const Direction& direction, bool full_read) const {
     const auto after = resources_.kernel_tls.after;
-    return records_->keys != nullptr && !tentative_ && !completing_ && direction.moved >= after &&
+    return records_->keys != nullptr && !taken_ && !completing_ && direction.moved >= after &&
            (full_read || after == 0);
 }
 

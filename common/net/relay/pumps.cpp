@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <limits>
 
 #include "common/net/relay/relay.hpp"
@@ -70,16 +69,20 @@ void Relay::pump(Direction& direction) {
     resources_.events.again(source(direction));
 }
 
-void Relay::send_opening(BytesView opening) {
+void Relay::send_opening(BytesView opening, BytesView taken) {
     auto& scratch = resources_.scratch;
     const bool seals = outward_in_.way == Direction::Way::seal;
     const auto header = in_chunks(outward_in_) ? wire::chunk_header_size : 0;
     // Where the outer socket's bytes go: behind the opening, or into records that do.
-    const auto first = MutableBytes(scratch.in).subspan(seals ? 0 : opening.size() + header, first_size);
-    const auto n = receive(outward_in_, first);
-    if (n < 0) no_bytes(outward_in_, errno);
-    if (completing_) return;
-    const auto size = static_cast<std::size_t>(std::max<ssize_t>(n, 0));  // an end is read once more
+    const auto first = MutableBytes(scratch.in).subspan(seals ? 0 : opening.size() + header);
+    auto size = taken.size();
+    std::copy(taken.begin(), taken.end(), first.begin());
+    if (taken.empty()) {
+        const auto n = receive(outward_in_, first.first(first_size));
+        if (n < 0) no_bytes(outward_in_, errno);
+        if (completing_) return;
+        size = static_cast<std::size_t>(std::max<ssize_t>(n, 0));  // an end is read once more
+    }
     if (outward_in_.throttle) outward_in_.throttle->used(size);
     if (size > 0 && size < first_size && !outer_.hung_up) outward_in_.readable = false;
     auto& out = seals ? scratch.out : scratch.in;
@@ -165,20 +168,15 @@ void Relay::no_bytes(Direction& direction, int error) {
 
 ssize_t Relay::receive(Direction& direction, MutableBytes into) {
     const int fd = source(direction).fd.get();
-    if (!tentative_ || &direction != &outward_in_) return ::recv(fd, into.data(), into.size(), MSG_DONTWAIT);
-    // What was seen before, and so much more; scratch memory has room for both.
-    const auto n =
-        ::recv(fd, into.data(), std::min(peeked_ + into.size(), most_peeked), MSG_PEEK | MSG_DONTWAIT);
-    if (n < 0) return n;
-    const auto seen = static_cast<std::size_t>(n);
-    if (seen <= peeked_) {  // the end, if it is there, is found when the relay has settled
+    if (!taken_ || &direction != &outward_in_) return ::recv(fd, into.data(), into.size(), MSG_DONTWAIT);
+    const auto room = std::min(into.size(), most_taken - taken_->size());
+    const auto n = ::recv(fd, into.data(), room, MSG_DONTWAIT);
+    if (n == 0) {  // the end, or what there is no room for, is read when the relay has settled
         errno = EAGAIN;
         return -1;
     }
-    const auto fresh = seen - peeked_;
-    std::memmove(into.data(), into.data() + peeked_, fresh);
-    peeked_ = seen;
-    return static_cast<ssize_t>(fresh);
+    if (n > 0) append(*taken_, into.first(static_cast<std::size_t>(n)));
+    return n;
 }
 
 void Relay::copy(Direction& direction) {
@@ -192,9 +190,9 @@ void Relay::copy(Direction& direction) {
     if (n < 0) return no_bytes(direction, errno);
     if (n == 0) return end_of_source(direction);
     const auto size = static_cast<std::size_t>(n);
-    if (size == room && size >= worth_splicing && !tentative_ && !chunks)
+    if (size == room && size >= worth_splicing && !taken_ && !chunks)
         direction.way = direction.may_splice ? Direction::Way::splice : Direction::Way::copy;
-    else if ((size < room || peeked_ == most_peeked) && !source(direction).hung_up)
+    else if ((size < room || has_taken_most()) && !source(direction).hung_up)
         direction.readable = false;  // it has been emptied (epoll(7)): what comes later is told of
     if (with_header)
         write_chunk(direction, buffer, size);

@@ -43,7 +43,7 @@ void Relay::seal(Direction& direction) {
         std::copy(words.begin(), words.end(), scratch.out.begin() + static_cast<std::ptrdiff_t>(total));
         total += words.size();
     }
-    if ((size < room || peeked_ == most_peeked) && !outer_.hung_up) direction.readable = false;
+    if ((size < room || has_taken_most()) && !outer_.hung_up) direction.readable = false;
     write(direction, BytesView(scratch.out).first(total), size);
     if (size > 0 && kernel_may_take(direction, size == room)) offer_sealing();
 }

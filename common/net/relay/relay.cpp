@@ -83,22 +83,24 @@ void Relay::start(std::unique_ptr<RelayPrologue> prologue, Done done, const Rela
     done_ = std::move(done);
     prologue_ = std::move(prologue);
     data_in_.held = prologue_ != nullptr;
-    tentative_ = prologue_ != nullptr && prologue_->may_move();
+    if (prologue_ != nullptr && prologue_->may_move())
+        taken_ = std::make_unique<Bytes>(beginning.taken.begin(), beginning.taken.end());
     data_.watched = beginning.data_is_watched;
     data_.hung_up = beginning.data_hung_up;
     if (failure_) {  // aborted before
         if (std::exchange(data_.watched, false)) resources_.events.remove(data_.fd.get());
         return complete();
     }
-    if (beginning.data_is_watched && !watch(data_)) return;
-    if (!watch(outer_) || (!data_.watched && !watch(data_))) return;
+    if (!watch(data_)) return;
+    // What the outer socket has to say already is read before it is watched, so that nobody is told of it.
+    if (!beginning.opening_may_wait && !beginning.opening.empty())
+        send_opening(beginning.opening, beginning.taken);
+    if (completing_ || !watch(outer_)) return;
     if (beginning.opening_may_wait) {
         opening_.assign(beginning.opening.begin(), beginning.opening.end());
         resources_.openings.add(*this);
-    } else if (!beginning.opening.empty()) {
-        send_opening(beginning.opening);
     }
-    if (data_in_.held || completing_) return;
+    if (data_in_.held) return;
     // What came with the stream's head is told by no event.
     data_in_.readable = true;
     pump(data_in_);
@@ -107,7 +109,7 @@ void Relay::start(std::unique_ptr<RelayPrologue> prologue, Done done, const Rela
 void Relay::flush_opening() {
     if (opening_.empty() || completing_) return;
     resources_.openings.remove(*this);
-    send_opening(opening_);
+    send_opening(opening_, {});
     opening_ = {};
 }
 
@@ -141,7 +143,7 @@ void Relay::on_events(Socket& socket, std::uint32_t events) {
     }
     if (completing_) return;
     // Reading tells of a reset, and first of the bytes before it. Where nothing is read now, it is told here.
-    if (broken && (incoming.stuck || incoming.source_ended || incoming.held || tentative_)) {
+    if (broken && (incoming.stuck || incoming.source_ended || incoming.held || taken_)) {
         // First the error: reading would take it, too.
         const int error = take_error(socket.fd.get());
         const bool needed = socket.side == Side::outer || !other_end_is_done();
@@ -171,22 +173,12 @@ void Relay::run_prologue() {
     }
 }
 
-// The data connection is the right one: what was looked at is taken, and the other direction goes on.
+// The data connection is the right one, and the other direction goes on.
 void Relay::settle() {
-    if (!std::exchange(tentative_, false)) return;
-    // There is more than was looked at where the looking stopped, or an end behind it; all else is told.
-    if (outer_.hung_up || peeked_ == most_peeked) outward_in_.readable = true;
-    // Of TCP, MSG_TRUNC drops bytes without copying them (tcp(7)); of a Unix socket it copies, and may end
-    // early. Were fewer dropped than were sent on, the service would get some of them twice.
-    while (peeked_ > 0) {
-        const auto taken =
-            ::recv(outer_.fd.get(), resources_.scratch.in.data(), peeked_, MSG_TRUNC | MSG_DONTWAIT);
-        if (taken <= 0) {
-            fail_at(outer_, taken < 0 ? errno : EIO);
-            return;
-        }
-        peeked_ -= static_cast<std::size_t>(taken);
-    }
+    if (!taken_) return;
+    // There is more where the reading stopped, or an end; all else is told.
+    if (outer_.hung_up || has_taken_most()) outward_in_.readable = true;
+    taken_.reset();
     if (outward_in_.readable && !outward_in_.stuck) pump(outward_in_);
 }
 
@@ -205,7 +197,7 @@ bool Relay::fail(RelayEnd end, std::string detail) {
 bool Relay::fail_at(const Socket& socket, int error) {
     auto end = socket.side == Side::outer ? RelayEnd::outer_failed : RelayEnd::data_failed;
     // Whichever direction finds it first.
-    if (tentative_ && socket.side == Side::data) end = RelayEnd::unanswered;
+    if (taken_ && socket.side == Side::data) end = RelayEnd::unanswered;
     return fail(end, std::generic_category().message(error));
 }
 
@@ -230,8 +222,8 @@ void Relay::complete() {
         resources_.openings.remove(*this);
         (void)::send(data_.fd.get(), opening_.data(), opening_.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     }
-    // In a turn of its own: events of this one may still be on their way to the sockets' handlers.
-    asio::post(resources_.context, [this] {
+    // Events may still be on their way to the sockets' handlers.
+    resources_.events.after_events([this] {
         RelayResult result;
         result.sealed_by_kernel = kernel_seals(outward_in_);
         result.opened_by_kernel = kernel_opens(data_in_);
@@ -248,7 +240,10 @@ void Relay::complete() {
         }
         result.from_outer = from_outer();
         result.to_outer = to_outer();
-        if (result.end == RelayEnd::unanswered) result.outer = std::move(outer_.fd);
+        if (result.end == RelayEnd::unanswered) {
+            result.outer = std::move(outer_.fd);
+            if (taken_) result.taken = std::move(*taken_);
+        }
         result.duration = std::chrono::duration_cast<Millis>(Clock::now() - started_);
         const auto done = std::move(done_);
         done(std::move(result));
@@ -266,9 +261,10 @@ void Relay::close() {
     for (auto* socket : {&outer_, &data_}) {
         if (!socket->fd) continue;
         const bool kept = socket == &outer_ && failure_ && failure_->end == RelayEnd::unanswered;
-        if (kept) resources_.events.remove(socket->fd.get());
+        const bool watched = std::exchange(socket->watched, false);
+        if (kept && watched) resources_.events.remove(socket->fd.get());
         if (kept) continue;
-        if (std::exchange(socket->watched, false)) resources_.events.forget(socket->fd.get());
+        if (watched) resources_.events.forget(socket->fd.get());
         if (!failure_) set_reset_on_close(socket->fd.get(), false);
         socket->fd.reset();
     }

@@ -64,7 +64,9 @@ struct RelayResult {
     // Whether the kernel came to seal and to open the records.
     bool sealed_by_kernel = false;
     bool opened_by_kernel = false;
-    UniqueFd outer;  // still open, when the relay ended unanswered
+    // When the relay ended unanswered: the outer socket, still open, and all that was read of it.
+    UniqueFd outer;
+    Bytes taken;
     // The data connection, when it can be used again (Relay::set_reusable()), and what came on it after the
     // stream. There may be more when something was told while nobody listened.
     std::optional<ParkedSocket> data;
@@ -89,9 +91,9 @@ class RelayPrologue {
     virtual Step read(int data_fd) = 0;
     // After refused: how the relay ends.
     virtual RelayRefusal refusal() = 0;
-    // Whether the outer socket may be joined with another data connection when this one fails before done.
-    // The bytes from it are then only looked at meanwhile, at most 64 KiB (recv(2), MSG_PEEK), and a relay
-    // that ends unanswered gives the socket back.
+    // Whether the outer socket may be joined with another data connection when this one fails before done. A
+    // copy of the bytes from it is then kept meanwhile, at most 64 KiB, and a relay that ends unanswered
+    // gives both back.
     virtual bool may_move() const { return false; }
 };
 
@@ -99,7 +101,10 @@ class RelayPrologue {
 struct RelayBeginning {
     // Goes out on the data connection before everything else, in one segment with the outer socket's first
     // bytes where those are there already. A few KiB at most; used within start().
-    BytesView opening;
+    BytesView opening{};
+    // Was read of the outer socket before, and follows the opening. Used within start(); of an opening that
+    // waits there is none.
+    BytesView taken{};
     // Where there are none yet, the opening waits a moment for them (OpeningQueue).
     bool opening_may_wait = false;
     // The data connection's socket is in the event set, and its peer had ended already when that was told.
@@ -154,7 +159,7 @@ class Relay {
 
   private:
     enum class Side { outer, data };
-    static constexpr std::size_t most_peeked = std::size_t{64} * 1024;
+    static constexpr std::size_t most_taken = std::size_t{64} * 1024;
     struct Socket final : EventSet::Handler {
         Socket(Relay& of, Side is, UniqueFd owns) : relay(of), side(is), fd(std::move(owns)) {}
         void on_events(std::uint32_t events) override { relay.on_events(*this, events); }
@@ -170,7 +175,7 @@ class Relay {
     bool watch(Socket& socket);
     // What the target did not take goes on when it can be written to.
     void wait_for_room(Direction& direction);
-    void send_opening(BytesView opening);
+    void send_opening(BytesView opening, BytesView taken);
     void run_prologue();
     void settle();
 
@@ -183,8 +188,9 @@ class Relay {
     bool flush(Direction& direction);
     bool flush_pipe(Direction& direction);
     // Each reads once from the source and passes on what it can.
-    // recv(2); of the outer socket, while the relay is tentative, what has not been looked at before.
+    // recv(2); of the outer socket with a copy, while it may move to another data connection.
     ssize_t receive(Direction& direction, MutableBytes into);
+    bool has_taken_most() const { return taken_ && taken_->size() == most_taken; }
     void copy(Direction& direction);
     void splice(Direction& direction);
     void seal(Direction& direction);
@@ -262,9 +268,8 @@ class Relay {
     std::unique_ptr<RelayRefusal> failure_;
     Done done_;
     TimePoint started_{};
-    std::size_t peeked_ = 0;
-    std::size_t read_limit_ = 0;  // of the read that is next
-    bool tentative_ = false;
+    std::unique_ptr<Bytes> taken_;  // of the outer socket; null unless that may move
+    std::size_t read_limit_ = 0;    // of the read that is next
     bool completing_ = false;
 };
 

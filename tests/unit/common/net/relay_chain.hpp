@@ -51,6 +51,8 @@ class RunningRelay {
     Relay& relay() { return relay_; }
     void start(std::unique_ptr<RelayPrologue> prologue = nullptr, const RelayBeginning& beginning = {});
     const std::optional<RelayResult>& result() const { return result_; }
+    // Of one that ended unanswered.
+    UniqueFd take_outer() { return std::move(result_->outer); }
     // The data connection, when it was given back; out of the event set.
     const UniqueFd& returned() const { return returned_; }
 

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <thread>
 
 #include "common/net/socket.hpp"
 #include "tests/unit/common/net/relay_chain.hpp"
@@ -17,6 +18,7 @@ using namespace test;
 
 constexpr std::string_view ready = "ready";
 constexpr std::string_view refused = "sorry";
+constexpr std::size_t most_taken = std::size_t{64} * 1024;
 
 // As the server does it, without the record around the answer.
 class PlainAnswer final : public RelayPrologue {
@@ -33,7 +35,8 @@ class PlainAnswer final : public RelayPrologue {
         }
     }
     RelayRefusal refusal() override {
-        if (have_ < answer_.size()) return {RelayEnd::no_answer, "the data connection ended"};
+        const auto end = may_move_ ? RelayEnd::unanswered : RelayEnd::no_answer;
+        if (have_ < answer_.size()) return {end, "the data connection ended"};
         return {RelayEnd::refused, std::string(text_of(answer_))};
     }
 
@@ -100,6 +103,22 @@ class RelayWithPrologue : public testing::TestWithParam<Mode> {
         Bytes plain(size);
         EXPECT_TRUE(client_->opener.open(view_of(record), plain));
         return std::string(text_of(plain));
+    }
+    // The same of a stream of some records.
+    std::string client_gets_stream(std::size_t size) {
+        if (!client_) return get(data_.near.get(), size);
+        std::string all;
+        while (all.size() < size) {
+            auto record = get(data_.near.get(), tls::record_header_size);
+            const auto whole = tls::RecordOpener::record_size(view_of(record));
+            if (!whole) return all;
+            record += get(data_.near.get(), *whole - record.size());
+            Bytes plain(record.size());
+            const auto opened = client_->opener.open(view_of(record), plain);
+            if (!opened) return all;
+            all += text_of(BytesView(plain).first(opened->size));
+        }
+        return all;
     }
     void expect_reset(RelayEnd end) {
         ASSERT_TRUE(side_->result());
@@ -219,23 +238,22 @@ TEST_P(RelayWithPrologue, ADataConnectionThatBreaksBeforeTheAnswerGivesTheVisito
         start(true);
         loop_.run();
         ASSERT_TRUE(side_->result());
-        ASSERT_EQ(to_string(side_->result()->end),
-                  visitor_spoke ? to_string(RelayEnd::unanswered) : to_string(RelayEnd::no_answer));
-        if (!visitor_spoke) continue;
-        // All that it said is still there for another data connection.
+        ASSERT_EQ(to_string(side_->result()->end), to_string(RelayEnd::unanswered));
+        // All that it said is there for another data connection.
         ASSERT_TRUE(side_->result()->outer);
-        EXPECT_EQ(text_of(test::receive_exactly(side_->result()->outer.get(), 11)), "first words");
+        // Some of it may not have been read yet.
+        const Bytes taken = side_->result()->taken;
+        const auto fd = side_->result()->outer.get();
+        const std::string_view said = visitor_spoke ? "first words" : "";
+        EXPECT_EQ(said.substr(0, taken.size()), text_of(taken));
+        EXPECT_EQ(text_of(test::receive_exactly(fd, said.size() - taken.size())), said.substr(taken.size()));
         test::send_all(side_->result()->outer.get(), view_of("hello"));
         EXPECT_EQ(text_of(test::receive_exactly(outer_.near.get(), 5)), "hello");
     }
 }
 
-class RelayWhatWasLookedAt : public RelayWithPrologue {};
-INSTANTIATE_TEST_SUITE_P(, RelayWhatWasLookedAt, testing::Values(Mode::plain, Mode::encrypted),
-                         [](const auto& mode) { return mode.param == Mode::plain ? "Plain" : "Encrypted"; });
-
-// A Unix socket has no MSG_TRUNC, and a message with a descriptor ends a read early.
-TEST_P(RelayWhatWasLookedAt, ReachesTheOtherEndOnceFromAUnixSocket) {
+// There, a message with a descriptor ends a read early.
+TEST_P(RelayWithPrologue, WhatWasTakenReachesTheOtherEndOnceFromAUnixSocket) {
     start(true, Family::local);
     test::send_all(outer_.near.get(), view_of("one "));
     EXPECT_EQ(client_gets(4), "one ");
@@ -258,7 +276,7 @@ TEST_P(RelayWithPrologue, TheOpeningGoesFirstAndTakesTheFirstBytesAlong) {
         outer_ = TcpPair();
         data_ = TcpPair();
         test::send_all(outer_.near.get(), view_of("first words"));
-        start(may_move, Family::tcp, {view_of("opening: "), false});
+        start(may_move, Family::tcp, {.opening = view_of("opening: ")});
         EXPECT_EQ(get(data_.near.get(), 9), "opening: ");
         EXPECT_EQ(client_gets(11), "first words");
         client_says(ready);
@@ -291,7 +309,39 @@ TEST_P(RelayWithPrologue, AnOpeningThatFindsTheDataConnectionBrokenGivesTheVisit
     ASSERT_TRUE(side_->result());
     EXPECT_EQ(to_string(side_->result()->end), to_string(RelayEnd::unanswered));
     ASSERT_TRUE(side_->result()->outer);
-    EXPECT_EQ(text_of(test::receive_exactly(side_->result()->outer.get(), 11)), "first words");
+    EXPECT_EQ(text_of(side_->result()->taken), "first words");
+}
+
+// From one data connection that breaks to the next, with all that it has said meanwhile.
+TEST_P(RelayWithPrologue, WhatWasTakenGoesFirstOnTheNextDataConnection) {
+    const std::string much(most_taken, 'm');
+    for (const std::string& said : {std::string("some words"), much}) {
+        outer_ = TcpPair();
+        data_ = TcpPair();
+        start(true, Family::tcp, {.opening = view_of("opening: ")});
+        std::thread visitor([&, fd = outer_.near.get()] { test::send_all(fd, view_of(said)); });
+        EXPECT_EQ(get(data_.near.get(), 9), "opening: ");
+        loop_.run_until([&] { return side_->relay().from_outer() == said.size(); });
+        visitor.join();
+        test::reset(data_.near);
+        loop_.run();
+        ASSERT_TRUE(side_->result());
+        ASSERT_EQ(to_string(side_->result()->end), to_string(RelayEnd::unanswered));
+        outer_.far = side_->take_outer();
+        const Bytes taken = side_->result()->taken;
+        ASSERT_EQ(taken.size(), said.size());
+
+        data_ = TcpPair();
+        test::send_all(outer_.near.get(), view_of(" and more"));
+        start(true, Family::tcp, {.opening = view_of("again: "), .taken = taken});
+        EXPECT_EQ(get(data_.near.get(), 7), "again: ");
+        EXPECT_EQ(client_gets_stream(said.size()), said);
+        client_says(ready);
+        EXPECT_EQ(client_gets_stream(9), " and more");
+        EXPECT_EQ(side_->relay().from_outer(), said.size() + 9);
+        side_->relay().abort(RelayEnd::closed);
+        loop_.run();
+    }
 }
 
 // Who waited for the data connection in the event set is told nothing any more.
@@ -314,7 +364,7 @@ TEST_P(RelayWithPrologue, AWatchedDataConnectionIsTakenOver) {
     EXPECT_EQ(lent_.events.size(), 0u);
 }
 
-TEST_P(RelayWithPrologue, WhatWasLookedAtReachesTheOtherEndOnce) {
+TEST_P(RelayWithPrologue, WhatWasTakenReachesTheOtherEndOnce) {
     start(true);
     test::send_all(outer_.near.get(), view_of("one "));
     EXPECT_EQ(client_gets(4), "one ");
