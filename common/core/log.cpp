@@ -5,9 +5,13 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <array>
 #include <atomic>
+#include <chrono>
+#include <ctime>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 namespace tunnel {
 
@@ -68,32 +72,63 @@ std::string json_quoted(std::string_view value) {
     return nlohmann::json(value).dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
 }
 
-std::string utc_now() {
+// To the second; kept for the next line, for a busy server writes thousands within one.
+std::string_view utc_text(std::time_t second) {
+    thread_local std::time_t last = -1;
+    thread_local std::array<char, 32> text{};
+    if (std::exchange(last, second) == second) return text.data();
+    std::tm parts{};
+    ::gmtime_r(&second, &parts);
+    std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &parts);
+    return text.data();
+}
+
+void append_time(std::string& line) {
     const auto now = std::chrono::system_clock::now();
     const auto millis =
         std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count() % 1000;
-    const std::time_t seconds = std::chrono::system_clock::to_time_t(now);
-    std::tm parts{};
-    ::gmtime_r(&seconds, &parts);
-    std::array<char, 32> text{};
-    std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &parts);
-    return fmt::format("{}.{:03}Z", text.data(), millis);
+    line += utc_text(std::chrono::system_clock::to_time_t(now));
+    line += '.';
+    for (const auto digit : {millis / 100, millis / 10 % 10, millis % 10})
+        line += static_cast<char>('0' + digit);
+    line += 'Z';
 }
 
+constexpr std::size_t usual_line = 256;
+
 std::string text_line(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
-    auto line = fmt::format("{} {:<5} {}", utc_now(), level_name(level), event);
-    for (const auto& field : fields)
-        line += fmt::format(" {}={}", field.name,
-                            needs_quotes(field.value) ? json_quoted(field.value) : field.value);
+    std::string line;
+    line.reserve(usual_line);
+    append_time(line);
+    const auto name = level_name(level);
+    line.append(" ").append(name).append(6 - name.size(), ' ').append(event);
+    for (const auto& field : fields) {
+        const auto value = field.value();
+        line.append(" ").append(field.name).append("=");
+        if (needs_quotes(value))
+            line += json_quoted(value);
+        else
+            line += value;
+    }
     return line;
 }
 
 std::string json_line(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
-    auto line = fmt::format(R"({{"time":"{}","level":"{}","event":{})", utc_now(), level_name(level),
-                            json_quoted(event));
-    for (const auto& field : fields)
-        line += fmt::format(R"(,{}:{})", json_quoted(field.name),
-                            field.number ? field.value : json_quoted(field.value));
+    std::string line;
+    line.reserve(usual_line);
+    line += R"({"time":")";
+    append_time(line);
+    line.append(R"(","level":")")
+        .append(level_name(level))
+        .append(R"(","event":)")
+        .append(json_quoted(event));
+    for (const auto& field : fields) {
+        line.append(",").append(json_quoted(field.name)).append(":");
+        if (field.number)
+            line += field.value();
+        else
+            line += json_quoted(field.value());
+    }
     return line + '}';
 }
 

@@ -28,15 +28,24 @@ enum class LogFormat { text, json };
 Result<LogLevel> parse_log_level(std::string_view text);
 Result<LogFormat> parse_log_format(std::string_view text);
 
-struct LogField {
+// For the call that it is written in: it may refer to the text that it was given.
+class LogField {
+  public:
     template <class T>
     LogField(std::string_view field_name, const T& field_value)
-        : name(field_name), value(fmt::format("{}", field_value)), number(is_json_number(field_value)) {}
+        : name(field_name), number(is_json_number(field_value)) {
+        if constexpr (std::is_convertible_v<const T&, std::string_view>)
+            borrowed_ = field_value;
+        else
+            own_ = fmt::format("{}", field_value);
+    }
+    std::string_view value() const { return own_.empty() ? borrowed_ : std::string_view(own_); }
     std::string_view name;
-    std::string value;
     bool number;  // JSON writes it without quotes
 
   private:
+    std::string_view borrowed_;
+    std::string own_;
     template <class T>
     static bool is_json_number(const T& value) {
         if constexpr (std::is_floating_point_v<T>)

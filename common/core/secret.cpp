@@ -2,6 +2,8 @@
 
 #include <sys/random.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -31,6 +33,20 @@ void fill_random(MutableBytes out) {
         if (n < 0 && errno != EINTR) std::abort();
         if (n > 0) done += static_cast<std::size_t>(n);
     }
+}
+
+void fill_nonce(MutableBytes out) {
+    thread_local std::array<Byte, 512> batch{};
+    thread_local std::size_t left = 0;
+    if (out.size() > left) {
+        if (out.size() > batch.size()) return fill_random(out);
+        fill_random(batch);
+        left = batch.size();
+    }
+    left -= out.size();
+    const auto taken = MutableBytes(batch).subspan(left, out.size());
+    std::copy(taken.begin(), taken.end(), out.begin());
+    wipe(taken);
 }
 
 std::uint64_t random_u64() {

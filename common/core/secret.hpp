@@ -21,6 +21,8 @@ bool equal_in_constant_time(BytesView a, BytesView b);
 
 // Cryptographically strong bytes from getrandom(2). Ends the program when the kernel has none to give.
 void fill_random(MutableBytes out);
+// As good, by less of a system call each; but they lay in this thread's memory before, so not for keys.
+void fill_nonce(MutableBytes out);
 std::uint64_t random_u64();
 
 // Owned secret bytes of any length. Move-only, so that a copy is a visible decision (copy()).

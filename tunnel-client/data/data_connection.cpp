@@ -57,7 +57,7 @@ net::awaitable<Result<net::UniqueFd>> dial_server(net::Worker& worker, const Dat
 
 Bytes make_preface(const DataJob& job, wire::Preface& preface) {
     preface = {job.session, job.ticket.number, {}, !job.way->keeps_half_close()};
-    fill_random(preface.nonce);
+    fill_nonce(preface.nonce);
     const auto head = wire::encode_preface(preface);
     Bytes bytes(head.begin(), head.end());
     append(bytes, tls::preface_mac(job.ticket.key, head));

@@ -61,7 +61,7 @@ wire::StreamOpen stream_open(net::Worker& worker, const Assignment& assignment) 
 
 Result<Heads> make_heads(net::Worker& worker, const ReadyConnection& data, const wire::StreamOpen& stream) {
     wire::Nonce nonce;
-    fill_random(nonce);
+    fill_nonce(nonce);
     auto keys =
         tls::derive_stream_keys(data.cipher, data.ticket_key, data.preface.ticket, data.preface.nonce, nonce);
     Heads heads{Bytes(nonce.begin(), nonce.end()),

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <chrono>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -32,6 +34,18 @@ TEST(Log, TextLinesHaveTimeLevelEventAndFields) {
     EXPECT_THAT(out.lines[0],
                 MatchesRegex("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{3}Z "
                              "info  visitor closed mapping=ssh bytes_in=123"));
+}
+
+TEST(Log, TheTimeGoesOn) {
+    Lines out;
+    const auto log = out.log(LogLevel::info, LogFormat::text);
+    const auto second = [&] { return out.lines.back().substr(0, 19); };
+    log.info("e");
+    const auto first = second();
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (second() == first && std::chrono::steady_clock::now() < deadline) log.info("e");
+    EXPECT_GT(second(), first);
+    EXPECT_TRUE(std::is_sorted(out.lines.begin(), out.lines.end()));
 }
 
 TEST(Log, TextQuotesWhatWouldBeReadAsMoreThanOneValue) {

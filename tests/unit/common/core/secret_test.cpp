@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <mutex>
+#include <set>
+#include <thread>
 #include <type_traits>
 
 namespace tunnel {
@@ -67,6 +70,29 @@ TEST(FillRandom, FillsMoreThanOneCallOfTheKernelGives) {
     fill_random(bytes);
     const auto tail = BytesView(bytes).last(4096);
     EXPECT_GT(std::count_if(tail.begin(), tail.end(), [](Byte b) { return b != 0; }), 3000);
+}
+
+TEST(FillNonce, NoTwoAreAlikeWhateverTheThread) {
+    std::set<Bytes> all;
+    std::mutex mutex;
+    const auto take_some = [&] {
+        for (int i = 0; i < 200; ++i) {
+            Bytes nonce(i % 2 == 0 ? 16 : 12);
+            fill_nonce(nonce);
+            const std::lock_guard lock(mutex);
+            EXPECT_TRUE(all.insert(nonce).second);
+        }
+    };
+    std::thread other(take_some);
+    take_some();
+    other.join();
+    EXPECT_EQ(all.size(), 400U);
+}
+
+TEST(FillNonce, MayBeLong) {
+    Bytes nonce(10'000);
+    fill_nonce(nonce);
+    EXPECT_LT(std::count(nonce.begin(), nonce.end(), 0), 200);
 }
 
 TEST(Wipe, OverwritesAndEmpties) {
