@@ -73,6 +73,7 @@ awaitable<void> Worker::tend_relays() {
         const bool passed = co_await pause_for(overdue_check);
         if (!passed) co_return;
         relays_.tend(Clock::now());
+        ciphers_.wipe_unused();
     }
 }
 

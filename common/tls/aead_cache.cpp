@@ -1,7 +1,7 @@
 #include "common/tls/aead_cache.hpp"
 
 #include <algorithm>
-#include <new>
+#include <utility>
 
 #include "common/core/secret.hpp"
 
@@ -9,71 +9,93 @@ namespace tunnel::tls {
 
 class AeadCache::Lent final : public Aead {
   public:
-    Lent(AeadCache& cache, std::uint64_t number, Cipher cipher, BytesView key)
-        : cache_(cache), number_(number), cipher_(cipher) {
-        std::copy_n(key.begin(), aead_key_size(cipher), key_.begin());
-    }
+    Lent(AeadCache& cache, Cipher cipher, BytesView key) : cache_(cache), cipher_(cipher) { set_key(key); }
     Lent(const Lent&) = delete;
     Lent& operator=(const Lent&) = delete;
     ~Lent() override {
-        cache_.forget(number_);
+        cache_.forget(*this);
         wipe(key_);
     }
 
     bool seal(Nonce nonce, BytesView aad, BytesView plaintext, MutableBytes out) override {
-        return expanded(plaintext.size()).seal(nonce, aad, plaintext, out);
+        return cache_.expand(*this, plaintext.size()).seal(nonce, aad, plaintext, out);
     }
     bool open(Nonce nonce, BytesView aad, BytesView sealed, MutableBytes out) override {
-        return expanded(sealed.size()).open(nonce, aad, sealed, out);
+        return cache_.expand(*this, sealed.size()).open(nonce, aad, sealed, out);
     }
     void rekey(BytesView key) override {
-        cache_.forget(number_);
-        std::copy_n(key.begin(), aead_key_size(cipher_), key_.begin());
+        cache_.forget(*this);
+        set_key(key);
     }
+
+    Cipher cipher() const { return cipher_; }
+    BytesView key() const { return BytesView(key_).first(aead_key_size(cipher_)); }
+    std::size_t place = 0;  // that it had last
 
   private:
-    Aead& expanded(std::size_t size) {
-        return cache_.expand(number_, cipher_, BytesView(key_).first(aead_key_size(cipher_)), size);
-    }
+    void set_key(BytesView key) { std::copy_n(key.begin(), aead_key_size(cipher_), key_.begin()); }
 
     AeadCache& cache_;
-    std::uint64_t number_;
     Cipher cipher_;
     std::array<Byte, max_aead_key_size> key_{};
 };
 
-AeadCache::AeadCache() : factory_(*AeadFactory::of(AeadBackend::mbedtls)) {}
+AeadCache::AeadCache(AeadFactory factory, bool settled) : factory_(std::move(factory)), settled_(settled) {
+    empty_places();
+}
+
+void AeadCache::empty_places() {
+    places_ = {};
+    unused_.clear();
+    for (auto place = places_.size(); place > 0; --place) unused_.push_back(place - 1);
+}
 
 std::unique_ptr<Aead> AeadCache::make(Cipher cipher, BytesView key) {
-    return std::make_unique<Lent>(*this, ++last_, cipher, key);
+    return std::make_unique<Lent>(*this, cipher, key);
 }
 
 void AeadCache::settle() {
     settled_ = true;
     // Of the other backend; what is in use is expanded anew.
-    places_ = {};
+    empty_places();
     factory_ = AeadFactory::best();
 }
 
-Aead& AeadCache::expand(std::uint64_t owner, Cipher cipher, BytesView key, std::size_t size) {
+std::size_t AeadCache::take_place() {
+    if (unused_.empty()) return next_taken_over_++ % places_.size();
+    const auto place = unused_.back();
+    unused_.pop_back();
+    return place;
+}
+
+Aead& AeadCache::expand(Lent& owner, std::size_t size) {
     if (!settled_ && (moved_ += size) > worth_loading) settle();
-    auto& place = place_of(owner);
-    if (place.owner == owner) return *place.state;
-    if (place.state && place.cipher == cipher)
-        place.state->rekey(key);
+    if (places_[owner.place].owner == &owner) return *places_[owner.place].state;
+    owner.place = take_place();
+    auto& place = places_[owner.place];
+    if (place.state && place.cipher == owner.cipher())
+        place.state->rekey(owner.key());
     else
-        place.state = factory_.make(cipher, key);
-    place.cipher = cipher;
-    place.owner = owner;
+        place.state = factory_.make(owner.cipher(), owner.key());
+    place.cipher = owner.cipher();
+    place.owner = &owner;
+    place.wiped = false;
     return *place.state;
 }
 
-void AeadCache::forget(std::uint64_t owner) {
-    auto& place = place_of(owner);
-    if (place.owner != owner) return;
+void AeadCache::forget(const Lent& owner) {
+    auto& place = places_[owner.place];
+    if (place.owner != &owner) return;
+    place.owner = nullptr;
+    unused_.push_back(owner.place);
+}
+
+void AeadCache::wipe_unused() {
     constexpr std::array<Byte, max_aead_key_size> nothing{};
-    place.state->rekey(BytesView(nothing).first(aead_key_size(place.cipher)));
-    place.owner = 0;
+    for (auto& place : places_) {
+        if (place.owner != nullptr || std::exchange(place.wiped, true)) continue;
+        place.state->rekey(BytesView(nothing).first(aead_key_size(place.cipher)));
+    }
 }
 
 }  // namespace tunnel::tls

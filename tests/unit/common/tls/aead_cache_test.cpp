@@ -72,6 +72,19 @@ TEST_P(AeadCacheTest, AKeyThatIsGoneLeavesTheOthersAlone) {
     EXPECT_EQ(seal(*second, view_of("x")), seal(*alone(3), view_of("x")));
 }
 
+TEST_P(AeadCacheTest, WhatIsInUseIsNotWiped) {
+    auto used = lend(1);
+    auto gone = lend(2);
+    const auto before = seal(*used, view_of("x"));
+    (void)seal(*gone, view_of("x"));
+    gone.reset();
+    for (int i = 0; i < 2; ++i) {
+        cache.wipe_unused();
+        EXPECT_EQ(seal(*used, view_of("x")), before);
+        EXPECT_EQ(seal(*lend(3), view_of("x")), seal(*alone(3), view_of("x")));
+    }
+}
+
 // Connections of both kinds run on one worker.
 TEST_P(AeadCacheTest, CiphersTakeEachOthersPlaces) {
     constexpr std::size_t count = 300;
