@@ -11,7 +11,7 @@ namespace tunnel::net {
 WatchedSocket::WatchedSocket(asio::io_context& context, ParkedSocket socket, Told told)
     : context_(context),
       socket_(std::move(socket)),
-      changed_(context, asio::steady_timer::time_point::max()),
+      changed_(context),
       hung_up_(told.hung_up),
       ready_(told.readable) {
     socket_.set_handler(*this);
@@ -23,8 +23,7 @@ WatchedSocket::~WatchedSocket() {
 
 awaitable<bool> WatchedSocket::readable() {
     if (cancelled_) co_return false;
-    // The timer is cancelled by an event and by the end of the task alike.
-    if (!ready_) co_await changed_.async_wait(use_result);
+    if (!ready_) co_await changed_.wait();
     co_return std::exchange(ready_, false) && !cancelled_;
 }
 
@@ -42,7 +41,7 @@ void WatchedSocket::on_events(std::uint32_t events) {
     if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) hung_up_ = true;
     if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) == 0) return;
     ready_ = true;
-    changed_.cancel();
+    changed_.wake();
 }
 
 }  // namespace tunnel::net

@@ -6,6 +6,7 @@
 
 #include "common/net/asio.hpp"
 #include "common/net/parked_socket.hpp"
+#include "common/net/wakeup.hpp"
 
 namespace tunnel::net {
 
@@ -23,8 +24,8 @@ class WatchedSocket final : EventSet::Handler {
     ~WatchedSocket();
     int fd() const { return socket_.fd(); }
     asio::io_context& context() { return context_; }
-    // Waits until there is something to read since the last time, an end and an error included. False after
-    // cancel() and when the task is cancelled.
+    // Waits until there is something to read since the last time, an end and an error included; goes on
+    // within the event. False after cancel() and when the task is cancelled.
     awaitable<bool> readable();
     void cancel();
 
@@ -41,7 +42,7 @@ class WatchedSocket final : EventSet::Handler {
 
     asio::io_context& context_;
     ParkedSocket socket_;
-    asio::steady_timer changed_;  // cancelled when something happens
+    Wakeup changed_;
     bool hung_up_;
     bool ready_;
     bool cancelled_ = false;
