@@ -76,7 +76,8 @@ void EventSet::forget(int fd) {
 }
 
 void EventSet::after_events(std::function<void()> task) {
-    if (telling_)
+    // A handler that ends now may have asked for another turn, which has to come first.
+    if (telling_ && again_.empty())
         after_.push_back(std::move(task));
     else
         asio::post(context_, std::move(task));

@@ -51,7 +51,7 @@ class EventSet {
     void remove(int fd);
     // Instead, of one that is being closed, which takes it out of the set without a system call.
     void forget(int fd);
-    // Runs the task when all that is under way was told: at once outside of on_events(), or nearly.
+    // Runs the task when all that is under way was told, other turns that were asked for included.
     void after_events(std::function<void()> task);
     // Another turn for a handler that has more to do than is fair to the others.
     void again(Handler& handler);

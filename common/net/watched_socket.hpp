@@ -29,6 +29,9 @@ class WatchedSocket final : EventSet::Handler {
     awaitable<bool> readable();
     void cancel();
 
+    // Something was told since, or the last read has not taken all.
+    bool may_have_more() const { return ready_; }
+    void set_may_have_more() { ready_ = true; }
     // The peer has ended, or the connection broke: bytes may still be there.
     bool hung_up() const { return hung_up_; }
 

@@ -19,18 +19,35 @@ constexpr Seconds dial_limit{10};
 // From the first byte of a StreamOpen to its last.
 constexpr Seconds stream_limit{30};
 
-// What is there already costs no deadline.
-net::awaitable<Status> read_head(net::WatchedSocket& socket, MutableBytes out,
-                                 std::optional<net::Deadline>& deadline) {
-    while (!out.empty()) {
-        const auto n = ::recv(socket.fd(), out.data(), out.size(), MSG_DONTWAIT);
+// With the head: what a visitor says first, where that is a few words.
+constexpr std::size_t first_read = 2048;
+
+// What has come on a data connection.
+struct Received {
+    explicit Received(net::WatchedSocket& on) : socket(on), bytes(first_read) {}
+    BytesView view() const { return BytesView(bytes).first(size); }
+
+    net::WatchedSocket& socket;
+    Bytes bytes;
+    std::size_t size = 0;
+    std::optional<net::Deadline> deadline;
+};
+
+// Reads until there is that much, and what else there is. What is there already costs no deadline.
+net::awaitable<Status> read_up_to(Received& received, std::size_t wanted) {
+    auto& [socket, bytes, size, deadline] = received;
+    if (bytes.size() < wanted) bytes.resize(wanted);
+    while (size < wanted) {
+        const auto room = bytes.size() - size;
+        const auto n = ::recv(socket.fd(), bytes.data() + size, room, MSG_DONTWAIT);
         if (n == 0) co_return fail(Errc::closed, "the other end closed the connection");
         if (n > 0) {
-            out = out.subspan(static_cast<std::size_t>(n));
+            size += static_cast<std::size_t>(n);
+            if (static_cast<std::size_t>(n) == room) socket.set_may_have_more();
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
             if (!deadline)
                 deadline.emplace(socket.context().get_executor(), stream_limit,
-                                 [&socket] { socket.cancel(); });
+                                 [&on = socket] { on.cancel(); });
             const bool more = co_await socket.readable();
             if (!more) co_return fail(Errc::timeout, "the server began a stream and did not go on");
         } else if (errno != EINTR) {
@@ -84,30 +101,30 @@ net::awaitable<Result<OpenedStream>> await_stream(net::Worker& worker,
     // gone.
     const bool came = co_await socket->readable();
     if (!came) co_return fail(Errc::closed, "cancelled");
-    std::optional<net::Deadline> deadline;
-    // Nonce and record header in one read, the rest exactly, so that the visitor's bytes stay in the kernel.
-    Bytes head(wire::nonce_size + tls::record_header_size);
-    auto ok = co_await read_head(*socket, head, deadline);
+    Received received(*socket);
+    constexpr auto header_end = wire::nonce_size + tls::record_header_size;
+    auto ok = co_await read_up_to(received, header_end);
     if (!ok) co_return pass(ok.error());
     wire::Nonce nonce{};
-    std::copy_n(head.begin(), wire::nonce_size, nonce.begin());
+    std::copy_n(received.bytes.begin(), wire::nonce_size, nonce.begin());
     auto keys = tls::derive_stream_keys(job.cipher, job.ticket.key, job.ticket.number, preface.nonce, nonce);
     auto records = net::make_record_layers(worker, std::move(keys.to_server), std::move(keys.to_client));
-    Bytes record(head.begin() + wire::nonce_size, head.end());
-    const auto size = tls::RecordOpener::record_size(record);
+    const auto size =
+        tls::RecordOpener::record_size(received.view().subspan(wire::nonce_size, tls::record_header_size));
     if (!size) co_return pass(size.error());
-    record.resize(*size);
-    ok = co_await read_head(*socket, MutableBytes(record).subspan(tls::record_header_size), deadline);
+    ok = co_await read_up_to(received, wire::nonce_size + *size);
     if (!ok) co_return pass(ok.error());
-    Bytes plain(record.size());
-    const auto opened = records.opener.open(record, plain);
+    Bytes plain(*size);
+    const auto opened = records.opener.open(received.view().subspan(wire::nonce_size, *size), plain);
     if (!opened) co_return pass(opened.error());
     auto open = wire::decode_stream_open(BytesView(plain).first(opened->size));
     if (!open) co_return pass(open.error());
     std::optional<tls::CarrierKeys> carrier_keys;
     if (open->datagrams)
         carrier_keys = tls::derive_carrier_keys(job.ticket.key, job.ticket.number, preface.nonce, nonce);
-    co_return OpenedStream{std::move(socket), std::move(*open), std::move(records), std::move(carrier_keys)};
+    const auto begun = received.view().subspan(wire::nonce_size + *size);
+    co_return OpenedStream{std::move(socket), Bytes(begun.begin(), begun.end()), std::move(*open),
+                           std::move(records), std::move(carrier_keys)};
 }
 
 Result<Bytes> seal_answer(OpenedStream& stream, const wire::StreamAnswer& answer) {

@@ -18,6 +18,7 @@ namespace tunnel::client {
 // A stream that a visitor waits on, and the keys that go with it.
 struct OpenedStream {
     std::unique_ptr<net::WatchedSocket> socket;
+    Bytes begun;  // of what follows the head
     wire::StreamOpen open;
     net::RecordLayers records;
     std::optional<tls::CarrierKeys> carrier_keys;  // when it is for datagrams

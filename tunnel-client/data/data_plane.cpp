@@ -180,6 +180,7 @@ void DataPlane::relay(PerWorker& at, Waiting waiting, OpenedStream stream, Servi
     auto& relays = at.worker.relays();
     const ConnectionId id{++last_connection_};
     const bool hung_up = stream.socket->hung_up();
+    const bool more = stream.socket->may_have_more() || hung_up;
     auto& relay = relays.add(
         {id, client_name_, open.mapping, open.visitor, open.encrypt, std::chrono::system_clock::now()},
         std::move(service.fd), stream.socket->release(), std::move(records));
@@ -193,14 +194,18 @@ void DataPlane::relay(PerWorker& at, Waiting waiting, OpenedStream stream, Servi
         relay.set_reusable(
             [this, next] { return draining_ ? Bytes() : make_preface(next->job, next->preface); });
     }
-    relays.run(
-        id, nullptr,
-        [this, &at, next, connection = open.connection](const net::RelayLabel& label,
-                                                        net::RelayResult result) {
-            log_closed(log_, connection, label, result);
-            if (result.data) serve_again(at, std::move(*next), std::move(result));
-        },
-        {.opening = answer, .opening_may_wait = true, .data_is_watched = true, .data_hung_up = hung_up});
+    relays.run(id, nullptr,
+               [this, &at, next, connection = open.connection](const net::RelayLabel& label,
+                                                               net::RelayResult result) {
+                   log_closed(log_, connection, label, result);
+                   if (result.data) serve_again(at, std::move(*next), std::move(result));
+               },
+               {.opening = answer,
+                .opening_may_wait = true,
+                .data_is_watched = true,
+                .data_hung_up = hung_up,
+                .begun = stream.begun,
+                .data_may_have_more = more});
     if (!next) return;
     // The visitor's first bytes have not waited for this, and nobody has asked for the next preface yet: the
     // service's end is read in a later turn.
@@ -239,6 +244,7 @@ net::awaitable<void> DataPlane::serve_datagrams(PerWorker& at, OpenedStream stre
     // All flows of a group are served by one worker.
     auto& keeper = *per_worker_[stream.open.datagrams->group % per_worker_.size()];
     DatagramGrant grant{stream.socket->unwatch(),
+                        std::move(stream.begun),
                         std::move(stream.open),
                         std::move(*stream.carrier_keys),
                         *service,

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "common/core/bytes.hpp"
 #include "common/net/datagram/udp_socket.hpp"
 #include "common/net/unique_fd.hpp"
 #include "common/tls/key_schedule.hpp"
@@ -14,6 +15,7 @@ namespace tunnel::client {
 
 struct DatagramGrant {
     net::UniqueFd fd;
+    Bytes begun;            // of what follows the stream's head
     wire::StreamOpen open;  // its `datagrams` are there
     tls::CarrierKeys keys;
     net::udp::endpoint service;

@@ -64,7 +64,7 @@ void FlowGroup::add(DatagramGrant grant) {
                               tls::RecordOpener(worker_.ciphers(), grant.keys.frames.to_client), nullptr};
     auto carrier = std::make_unique<net::Carrier>(worker_.events(), worker_.carrier_buffers(),
                                                   std::move(grant.fd), std::move(records), nullptr, *this);
-    if (carrier->start() != 0) return;
+    if (carrier->start(std::move(grant.begun)) != 0) return;
     carriers_.push_back(std::move(carrier));
     if (grant.open.datagrams->path == 0) return;
     if (!grant.server) return take_stream_only(grant.way);

@@ -84,8 +84,10 @@ std::size_t smallest_answer(Cipher cipher) {
     return wire::encode(wire::StreamAnswer{}).size() + tls::record_overhead_of(cipher);
 }
 
-// The client's sealed answer, read to its last byte and not beyond, so that what follows stays in the kernel
-// for splice(2).
+// With the answer: what a service says first, where that is a few words.
+constexpr std::size_t first_read = 512;
+
+// The client's sealed answer.
 class AnswerReader final : public net::RelayPrologue {
   public:
     // `visitor` is kept up to date for whoever hears of the relay's end.
@@ -94,7 +96,8 @@ class AnswerReader final : public net::RelayPrologue {
         : relay_(relay),
           visitor_(std::move(visitor)),
           may_move_(server::may_move(*visitor_)),
-          record_(smallest_answer(data.cipher)) {
+          smallest_(smallest_answer(data.cipher)),
+          bytes_(first_read) {
         if (may_move_)
             deadline_.emplace(executor, acknowledge_limit(data.round_trip),
                               [this, executor] { judge_silence(executor); });
@@ -106,7 +109,8 @@ class AnswerReader final : public net::RelayPrologue {
 
     Step read(int data_fd) override {
         for (;;) {
-            const auto n = ::recv(data_fd, record_.data() + have_, record_.size() - have_, MSG_DONTWAIT);
+            const auto room = bytes_.size() - have_;
+            const auto n = ::recv(data_fd, bytes_.data() + have_, room, MSG_DONTWAIT);
             if (n < 0 && errno == EINTR) continue;
             if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return Step::incomplete;
             if (n <= 0)
@@ -114,16 +118,20 @@ class AnswerReader final : public net::RelayPrologue {
                               n == 0 ? "the client closed the data connection"
                                      : std::generic_category().message(errno));
             have_ += static_cast<std::size_t>(n);
-            if (have_ < record_.size()) continue;
+            emptied_ = static_cast<std::size_t>(n) < room;
+            if (have_ < smallest_) continue;
             const auto size =
-                tls::RecordOpener::record_size(BytesView(record_).first(tls::record_header_size));
+                tls::RecordOpener::record_size(BytesView(bytes_).first(tls::record_header_size));
             if (!size) return refuse(RelayEnd::tampered, size.error().message);
-            if (*size < have_)
+            if (*size < smallest_)
                 return refuse(RelayEnd::tampered, "the client sent a stream answer that is none");
-            if (*size == have_) return judge();
-            record_.resize(*size);
+            record_size_ = *size;
+            if (record_size_ <= have_) return judge();
+            bytes_.resize(std::max(record_size_, first_read));
         }
     }
+    BytesView rest() const override { return BytesView(bytes_).first(have_).subspan(record_size_); }
+    bool emptied() const override { return emptied_; }
     net::RelayRefusal refusal() override { return std::move(refusal_); }
     bool may_move() const override { return may_move_; }
 
@@ -134,8 +142,8 @@ class AnswerReader final : public net::RelayPrologue {
     }
     Step judge() {
         auto& opener = head_opener ? *head_opener : relay_.record_layers()->opener;
-        Bytes plain(record_.size());
-        const auto opened = opener.open(record_, plain);
+        Bytes plain(record_size_);
+        const auto opened = opener.open(BytesView(bytes_).first(record_size_), plain);
         if (!opened) return refuse(RelayEnd::tampered, opened.error().message);
         auto answer = wire::decode_stream_answer(BytesView(plain).first(opened->size));
         if (!answer) return refuse(RelayEnd::tampered, answer.error().message);
@@ -170,8 +178,11 @@ class AnswerReader final : public net::RelayPrologue {
     std::shared_ptr<WaitingVisitor> visitor_;
     bool may_move_;
     std::optional<net::Deadline> deadline_;
-    Bytes record_;
+    std::size_t smallest_;
+    Bytes bytes_;
     std::size_t have_ = 0;
+    std::size_t record_size_ = 0;
+    bool emptied_ = false;
     net::RelayRefusal refusal_{};
 };
 

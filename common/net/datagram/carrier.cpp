@@ -49,9 +49,11 @@ Carrier::~Carrier() {
     close();
 }
 
-int Carrier::start() {
+int Carrier::start(Bytes begun) {
     const int error = events_.add(fd_.get(), *this);
     watched_ = error == 0;
+    begun_ = std::move(begun);
+    if (watched_ && !begun_.empty()) events_.again(*this);
     return error;
 }
 
@@ -135,6 +137,12 @@ void Carrier::on_events(std::uint32_t events) {
 }
 
 void Carrier::read() {
+    if (!begun_.empty()) {
+        const auto bytes = MutableBytes(buffers_.received).first(begun_.size());
+        std::copy(begun_.begin(), begun_.end(), bytes.begin());
+        begun_ = Bytes();
+        if (!received(bytes)) return;
+    }
     for (int turn = 0; turn < reads_of_a_turn; ++turn) {
         auto& buffer = buffers_.received;
         std::copy(held_.begin(), held_.end(), buffer.begin());
@@ -146,15 +154,19 @@ void Carrier::read() {
         if (n == 0) return fail({Errc::closed, "the other end closed the data connection", 0});
         const auto all = MutableBytes(buffer).first(held_.size() + static_cast<std::size_t>(n));
         held_.clear();
-        const auto ok = take(all);
-        // What came before something wrong is genuine.
-        if (!closed_) owner_.on_batch_end();
-        if (closed_) return;
-        if (!ok) return fail(ok.error());
+        if (!received(all)) return;
         // The socket is empty; an end behind it is told by another event.
         if (static_cast<std::size_t>(n) < room) return;
     }
     events_.again(*this);
+}
+
+bool Carrier::received(MutableBytes bytes) {
+    const auto ok = take(bytes);
+    // What came before something wrong is genuine.
+    if (!closed_) owner_.on_batch_end();
+    if (!ok) fail(ok.error());
+    return !closed_;
 }
 
 Status Carrier::take(MutableBytes bytes) {

@@ -53,8 +53,9 @@ class Carrier final : EventSet::Handler {
     Carrier& operator=(const Carrier&) = delete;
     ~Carrier();
 
-    // Registers it; frames may come from now on. errno, or 0.
-    int start();
+    // Registers it; frames may come from now on, in turns of their own: first of what was read of it before,
+    // no more than `received` holds. errno, or 0.
+    int start(Bytes begun = {});
     // False when it is dropped.
     bool queue(const wire::DatagramFrame& frame);
     // Sends what is queued, as much as the connection takes; the rest follows by itself.
@@ -68,6 +69,8 @@ class Carrier final : EventSet::Handler {
   private:
     void on_events(std::uint32_t events) override;
     void read();
+    // False when it has ended with that.
+    bool received(MutableBytes bytes);
     Status take(MutableBytes bytes);
     Status take_records(MutableBytes bytes);
     Status take_frames(BytesView bytes);
@@ -84,6 +87,7 @@ class Carrier final : EventSet::Handler {
     std::unique_ptr<CarrierHead> head_;
     Owner& owner_;
     wire::DatagramReader reader_;
+    Bytes begun_;   // read before this was there
     Bytes held_;    // of a record that is incomplete
     Bytes frames_;  // queued, not sealed yet
     Bytes out_;     // to be sent, from sent_ on

@@ -104,6 +104,21 @@ void Relay::send_opening(BytesView opening, BytesView taken) {
     write(outward_in_, BytesView(out).first(total), size);
 }
 
+// What was read of the data connection along with what comes before the stream.
+void Relay::take_begun(BytesView begun) {
+    if (begun.empty()) return;
+    const auto bytes = MutableBytes(resources_.scratch.in).first(begun.size());
+    std::copy(begun.begin(), begun.end(), bytes.begin());
+    const auto before = read_of(data_in_);
+    if (data_in_.way == Direction::Way::open)
+        take_records(data_in_, bytes);
+    else if (in_chunks(data_in_))
+        read_chunks(data_in_, bytes);
+    else
+        write(data_in_, bytes, bytes.size());
+    if (data_in_.throttle) data_in_.throttle->used(read_of(data_in_) - before);
+}
+
 bool Relay::may_read(Direction& direction) {
     read_limit_ = std::numeric_limits<std::size_t>::max();
     if (!direction.throttle) return true;

@@ -91,7 +91,13 @@ void Relay::open(Direction& direction) {
     }
     if (static_cast<std::size_t>(n) < wanted && !data_.hung_up) direction.readable = false;
     std::copy(direction.partial.begin(), direction.partial.end(), scratch.in.begin());
-    const auto bytes = BytesView(scratch.in).first(held + static_cast<std::size_t>(n));
+    take_records(direction, BytesView(scratch.in).first(held + static_cast<std::size_t>(n)));
+    const bool full = !direction.to_boundary && static_cast<std::size_t>(n) == wanted;
+    if (kernel_may_take(direction, full)) direction.to_boundary = true;
+    if (direction.to_boundary && direction.partial.empty() && !direction.source_ended) offer_opening();
+}
+
+void Relay::take_records(Direction& direction, BytesView bytes) {
     const auto opened = open_records(bytes);
     if (completing_) return;
     const auto rest = bytes.subspan(opened.consumed);
@@ -100,10 +106,7 @@ void Relay::open(Direction& direction) {
     keeper = Bytes(rest.begin(), rest.end());
     direction.source_ended = opened.closed;
     if (opened.plaintext > 0)
-        write(direction, BytesView(scratch.out).first(opened.plaintext), opened.plaintext);
-    const bool full = !direction.to_boundary && static_cast<std::size_t>(n) == wanted;
-    if (kernel_may_take(direction, full)) direction.to_boundary = true;
-    if (direction.to_boundary && direction.partial.empty() && !opened.closed) offer_opening();
+        write(direction, BytesView(resources_.scratch.out).first(opened.plaintext), opened.plaintext);
 }
 
 }  // namespace tunnel::net

@@ -102,8 +102,9 @@ void Relay::start(std::unique_ptr<RelayPrologue> prologue, Done done, const Rela
     }
     if (data_in_.held) return;
     // What came with the stream's head is told by no event.
-    data_in_.readable = true;
-    pump(data_in_);
+    data_in_.readable = beginning.data_may_have_more;
+    take_begun(beginning.begun);
+    if (!completing_) pump(data_in_);
 }
 
 void Relay::flush_opening() {
@@ -160,11 +161,14 @@ void Relay::run_prologue() {
         case RelayPrologue::Step::incomplete:
             data_in_.readable = false;
             return;
-        case RelayPrologue::Step::done:
+        case RelayPrologue::Step::done: {
             data_in_.held = false;
-            prologue_.reset();
+            const auto prologue = std::move(prologue_);
+            if (prologue->emptied() && !data_.hung_up) data_in_.readable = false;
             settle();
+            if (!completing_) take_begun(prologue->rest());
             return;
+        }
         case RelayPrologue::Step::refused: {
             auto refusal = prologue_->refusal();
             fail(refusal.end, std::move(refusal.detail));

@@ -86,9 +86,12 @@ class RelayPrologue {
   public:
     virtual ~RelayPrologue() = default;
     enum class Step { incomplete, done, refused };
-    // The data connection may have more to read. Takes exactly its own bytes, so that the rest stays in the
-    // kernel; incomplete only after EAGAIN.
+    // The data connection may have more to read; incomplete only after EAGAIN.
     virtual Step read(int data_fd) = 0;
+    // After done: what it has read beyond its own bytes, some KiB at most, and whether that was all there
+    // was.
+    virtual BytesView rest() const { return {}; }
+    virtual bool emptied() const { return false; }
     // After refused: how the relay ends.
     virtual RelayRefusal refusal() = 0;
     // Whether the outer socket may be joined with another data connection when this one fails before done. A
@@ -110,6 +113,10 @@ struct RelayBeginning {
     // The data connection's socket is in the event set, and its peer had ended already when that was told.
     bool data_is_watched = false;
     bool data_hung_up = false;
+    // Was read of the data connection before, some KiB at most, and whether there may be more. Used within
+    // start().
+    BytesView begun{};
+    bool data_may_have_more = true;
 };
 
 class Relay {
@@ -177,6 +184,7 @@ class Relay {
     void wait_for_room(Direction& direction);
     void send_opening(BytesView opening, BytesView taken);
     void run_prologue();
+    void take_begun(BytesView begun);
     void settle();
 
     // One turn of a direction: moves what can be moved now, within a budget.
@@ -218,6 +226,8 @@ class Relay {
 
     struct Opened;
     Opened open_records(BytesView bytes);
+    // Of scratch.in; the last may be cut.
+    void take_records(Direction& direction, BytesView bytes);
 
     // kernel_records.cpp: an encrypted direction that the kernel seals or opens.
     bool kernel_may_take(const Direction& direction, bool full_read) const;

@@ -52,14 +52,14 @@ class CarrierTest : public testing::TestWithParam<bool> {
         loop.settle();
         EXPECT_EQ(events.size(), 0U);
     }
-    std::unique_ptr<Carrier> make(int fd, Byte seals, Byte opens, Owner& owner) {
+    std::unique_ptr<Carrier> make(int fd, Byte seals, Byte opens, Owner& owner, Bytes begun = {}) {
         std::optional<RecordLayers> records;
         if (GetParam())
             records = RecordLayers{tls::RecordSealer(factory, keys_of(seals)),
                                    tls::RecordOpener(factory, keys_of(opens)), nullptr};
         auto carrier =
             std::make_unique<Carrier>(events, buffers, UniqueFd(fd), std::move(records), nullptr, owner);
-        EXPECT_EQ(carrier->start(), 0);
+        EXPECT_EQ(carrier->start(std::move(begun)), 0);
         return carrier;
     }
     test::TestLoop loop;
@@ -112,6 +112,29 @@ TEST_P(CarrierTest, TheNewestIsDroppedWhereTheOtherEndDoesNotRead) {
     ASSERT_TRUE(loop.run_until([&] { return at_right.frames == taken; }));
     EXPECT_EQ(at_right.bytes, taken * datagram.size());
     EXPECT_TRUE(left->queue({FrameKind::datagram, 1, datagram}));
+}
+
+// By whoever had the connection before; the rest comes by itself.
+TEST_P(CarrierTest, FramesMayHaveBeenReadBefore) {
+    const Bytes datagram(100, 7);
+    for (const std::size_t read_before : {1, 150, 10'000}) {
+        int fds[2];
+        ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+        Owner at_sender;
+        Owner at_reader;
+        auto sender = make(fds[0], 1, 2, at_sender);
+        for (int i = 0; i < 3; ++i) ASSERT_TRUE(sender->queue({FrameKind::datagram, 1, datagram}));
+        sender->flush();
+        Bytes begun(read_before);
+        begun.resize(static_cast<std::size_t>(::recv(fds[1], begun.data(), begun.size(), 0)));
+        auto reader = make(fds[1], 2, 1, at_reader, std::move(begun));
+        ASSERT_TRUE(loop.run_until([&] { return at_reader.frames == 3; })) << read_before;
+        EXPECT_EQ(at_reader.bytes, 300U);
+        EXPECT_EQ(at_reader.closed, 0);
+        Carrier::retire(loop.context(), std::move(sender));
+        Carrier::retire(loop.context(), std::move(reader));
+        loop.settle();
+    }
 }
 
 TEST_P(CarrierTest, TheEndIsToldOnce) {

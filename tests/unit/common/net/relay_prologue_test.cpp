@@ -27,23 +27,29 @@ class PlainAnswer final : public RelayPrologue {
     bool may_move() const override { return may_move_; }
     Step read(int data_fd) override {
         for (;;) {
-            const auto n = ::recv(data_fd, answer_.data() + have_, answer_.size() - have_, MSG_DONTWAIT);
+            const auto room = bytes_.size() - have_;
+            const auto n = ::recv(data_fd, bytes_.data() + have_, room, MSG_DONTWAIT);
             if (n < 0 && errno == EAGAIN) return Step::incomplete;
             if (n <= 0) return Step::refused;
             have_ += static_cast<std::size_t>(n);
-            if (have_ == answer_.size()) return text_of(answer_) == ready ? Step::done : Step::refused;
+            emptied_ = static_cast<std::size_t>(n) < room;
+            if (have_ >= ready.size()) return answer() == ready ? Step::done : Step::refused;
         }
     }
     RelayRefusal refusal() override {
         const auto end = may_move_ ? RelayEnd::unanswered : RelayEnd::no_answer;
-        if (have_ < answer_.size()) return {end, "the data connection ended"};
-        return {RelayEnd::refused, std::string(text_of(answer_))};
+        if (have_ < ready.size()) return {end, "the data connection ended"};
+        return {RelayEnd::refused, std::string(answer())};
     }
+    BytesView rest() const override { return BytesView(bytes_).first(have_).subspan(ready.size()); }
+    bool emptied() const override { return emptied_; }
 
   private:
+    std::string_view answer() const { return text_of(BytesView(bytes_).first(ready.size())); }
     bool may_move_;
-    Bytes answer_ = Bytes(ready.size());
+    Bytes bytes_ = Bytes(50);
     std::size_t have_ = 0;
+    bool emptied_ = false;
 };
 
 void send_with_descriptor(int fd, std::string_view text) {
@@ -81,11 +87,12 @@ class RelayWithPrologue : public testing::TestWithParam<Mode> {
     }
     void client_says(std::string_view text) { test::send_all(data_.near.get(), view_of(text)); }
     // Bytes of the stream, after the answer.
-    void client_streams(std::string_view text) {
-        if (!client_) return client_says(text);
+    void client_streams(std::string_view text) { client_says(as_streamed(text)); }
+    std::string as_streamed(std::string_view text) {
+        if (!client_) return std::string(text);
         Bytes record(text.size() + tls::record_overhead);
         EXPECT_TRUE(client_->sealer.seal(tls::RecordType::application_data, view_of(text), record));
-        test::send_all(data_.near.get(), record);
+        return std::string(text_of(record));
     }
     std::string get(int fd, std::size_t size) {
         Bytes got(size);
@@ -161,6 +168,52 @@ TEST_P(RelayWithPrologue, NothingReachesTheVisitorBeforeTheAnswer) {
     EXPECT_EQ(get(outer_.near.get(), 1), "x");
     side_->relay().abort(RelayEnd::closed);
     loop_.run();
+}
+
+// More, as much as the answer's reader takes at once, less, and the end of the stream right behind.
+TEST_P(RelayWithPrologue, WhatComesInOneSegmentWithTheAnswerIsPassedOn) {
+    for (const std::size_t size : {1, 16, 44, 45, 46, 300}) {
+        for (const bool ends : {false, true}) {
+            outer_ = TcpPair();
+            data_ = TcpPair();
+            start();
+            const std::string words(size, 'w');
+            client_says(std::string(ready) + as_streamed(words));
+            if (ends && GetParam() == Mode::plain) shut_down(data_.near.get(), Half::write);
+            EXPECT_EQ(get(outer_.near.get(), size), words);
+            if (ends && GetParam() == Mode::plain) {
+                EXPECT_EQ(test::end_of(outer_.near.get()), 0);
+            } else {
+                client_streams(" and more");
+                EXPECT_EQ(get(outer_.near.get(), 9), " and more");
+            }
+            side_->relay().abort(RelayEnd::closed);
+            loop_.run();
+        }
+    }
+}
+
+// What was read of the data connection before the relay, whole records or the beginning of one.
+TEST_P(RelayWithPrologue, WhatWasReadBeforeIsPassedOn) {
+    for (const std::size_t kept_back : {0, 1, 7}) {
+        outer_ = TcpPair();
+        data_ = TcpPair();
+        std::optional<RecordLayers> layers;
+        if (GetParam() == Mode::encrypted) {
+            LayerPair pair;
+            layers = std::move(pair.server);
+            client_ = std::move(pair.client);
+        }
+        auto streamed = as_streamed("first ");
+        streamed += as_streamed("words");
+        const auto begun = streamed.substr(0, streamed.size() - kept_back);
+        client_says(streamed.substr(begun.size()));
+        side_.emplace(loop_, lent_, std::move(outer_.far), std::move(data_.far), std::move(layers));
+        side_->start(nullptr, {.begun = view_of(begun), .data_may_have_more = kept_back > 0});
+        EXPECT_EQ(get(outer_.near.get(), 11), "first words");
+        side_->relay().abort(RelayEnd::closed);
+        loop_.run();
+    }
 }
 
 TEST_P(RelayWithPrologue, ARefusalEndsWithAReset) {

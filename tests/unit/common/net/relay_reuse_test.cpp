@@ -76,6 +76,23 @@ TEST_F(RelayReuse, TheLastEndAndTheNextPrefaceLeaveTogether) {
     EXPECT_EQ(side_->result()->to_outer, 5u);
 }
 
+TEST_F(RelayReuse, AWholeDirectionMayHaveBeenReadBefore) {
+    for (const bool all : {true, false}) {
+        outer_ = TcpPair();
+        data_ = TcpPair();
+        const auto direction = std::string("\0\5hello", 7) + std::string(end_of_stream);
+        const auto begun = direction.substr(0, all ? direction.size() : 4);
+        server_says(direction.substr(begun.size()));
+        start({.begun = view_of(begun), .data_may_have_more = !all});
+        EXPECT_EQ(service_gets(), "hello");
+        EXPECT_EQ(end_of(outer_.near.get()), 0);
+        ::shutdown(outer_.near.get(), SHUT_WR);
+        EXPECT_EQ(server_gets(), std::string(end_of_stream) + std::string(again));
+        expect_end(RelayEnd::finished);
+        EXPECT_TRUE(side_->returned());
+    }
+}
+
 TEST_F(RelayReuse, TheNextPrefaceWaitsUntilTheServiceHasEverything) {
     start();
     ::shutdown(outer_.near.get(), SHUT_WR);
