@@ -10,7 +10,7 @@
 #include <optional>
 #include <string>
 
-#include "common/core/bytes.hpp"
+#include "common/core/buffer.hpp"
 #include "common/net/datagram/frame_sink.hpp"
 #include "common/net/event_set.hpp"
 #include "common/net/relay/relay.hpp"
@@ -28,8 +28,8 @@ class CarrierHead {
 
 // Memory that a worker's carriers share for reading. One thread.
 struct CarrierBuffers {
-    Bytes received = Bytes(std::size_t{256} * 1024);
-    Bytes opened = Bytes(std::size_t{256} * 1024);
+    Buffer received{std::size_t{256} * 1024};
+    Buffer opened{std::size_t{256} * 1024};
 };
 
 class Carrier final : EventSet::Handler {

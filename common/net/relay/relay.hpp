@@ -95,7 +95,7 @@ class RelayPrologue {
     // After refused: how the relay ends.
     virtual RelayRefusal refusal() = 0;
     // Whether the outer socket may be joined with another data connection when this one fails before done. A
-    // copy of the bytes from it is then kept meanwhile, at most 64 KiB, and a relay that ends unanswered
+    // copy of the bytes from it is then kept meanwhile, at most 16 KiB, and a relay that ends unanswered
     // gives both back.
     virtual bool may_move() const { return false; }
 };
@@ -166,7 +166,7 @@ class Relay {
 
   private:
     enum class Side { outer, data };
-    static constexpr std::size_t most_taken = std::size_t{64} * 1024;
+    static constexpr std::size_t most_taken = std::size_t{16} * 1024;
     struct Socket final : EventSet::Handler {
         Socket(Relay& of, Side is, UniqueFd owns) : relay(of), side(is), fd(std::move(owns)) {}
         void on_events(std::uint32_t events) override { relay.on_events(*this, events); }

@@ -1,7 +1,7 @@
 #pragma once
 // What a worker lends to the relays that run on it. That worker's thread only.
 
-#include "common/core/bytes.hpp"
+#include "common/core/buffer.hpp"
 #include "common/net/asio.hpp"
 #include "common/net/event_set.hpp"
 #include "common/net/kernel_tls.hpp"
@@ -14,8 +14,8 @@ namespace tunnel::net {
 // Scratch memory of one thread: used within one turn, never across two, so that no connection owns a buffer.
 struct ScratchBuffers {
     static constexpr std::size_t size = 96 * 1024;
-    Bytes in = Bytes(size);
-    Bytes out = Bytes(size);
+    Buffer in{size};
+    Buffer out{size};
 };
 
 // Whether the kernel is asked to seal and open, and from when: handing a direction over costs some system

@@ -18,7 +18,7 @@ using namespace test;
 
 constexpr std::string_view ready = "ready";
 constexpr std::string_view refused = "sorry";
-constexpr std::size_t most_taken = std::size_t{64} * 1024;
+constexpr std::size_t most_taken = std::size_t{16} * 1024;
 
 // As the server does it, without the record around the answer.
 class PlainAnswer final : public RelayPrologue {
