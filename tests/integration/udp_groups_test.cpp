@@ -1,6 +1,7 @@
 // UDP mappings with several services, and those that share their visitors, by either transport: a visitor is
 // a flow.
 
+#include <list>
 #include <map>
 
 #include "tests/integration/support/datagrams.hpp"
@@ -45,12 +46,6 @@ class Asker {
     int asked_ = 0;
 };
 
-Counts served(Port port, int flows) {
-    Counts counts;
-    for (int i = 0; i < flows; ++i) ++counts[Asker(port).who()];
-    return counts;
-}
-
 class UdpGroups : public GroupTest, public testing::WithParamInterface<const char*> {
   protected:
     static std::string toml(const std::string& service, const std::string& more) {
@@ -85,12 +80,22 @@ class UdpGroups : public GroupTest, public testing::WithParamInterface<const cha
         EXPECT_EQ(office->listening("dns"), port);
         return port;
     }
+    // Who answers so many new flows. Their sockets stay open: the next one with the port of one that is gone
+    // would not be a new flow.
+    Counts served(Port port, int flows) {
+        Counts counts;
+        for (int i = 0; i < flows; ++i) ++counts[askers_.emplace_back(port).who()];
+        return counts;
+    }
     std::uint32_t flows_at(const UdpService& service, const std::string& client = "") {
         return member("dns", service.address(), client).visitors();
     }
 
     RunningClient* home = nullptr;
     RunningClient* office = nullptr;
+
+  private:
+    std::list<Asker> askers_;
 };
 
 TEST_P(UdpGroups, FlowsAreSharedByWeightAndKeepTheirMember) {
