@@ -299,10 +299,11 @@ TEST_F(Udp, ThePausedAndTheRemovedTakeNoDatagrams) {
     UdpVisitor visitor(start_client(udp_toml(service.address())).listening("service"));
     EXPECT_TRUE(visitor.ask(view_of("hello")));
     mapping_pause("service");
+    // The workers hear of it a moment later.
+    EXPECT_TRUE(eventually([&] { return mapping_show("service").visitors() == 0; }));
     const auto before = service.received();
     EXPECT_FALSE(visitor.ask(view_of("paused"), Millis(700)));
     EXPECT_EQ(service.received(), before);
-    EXPECT_EQ(mapping_show("service").visitors(), 0U);
     mapping_resume("service");
     EXPECT_TRUE(visitor.ask(view_of("resumed")));
 }
