@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -178,13 +179,27 @@ void Peer::interrupt() const {
     (void)::shutdown(fd_.get(), SHUT_RDWR);
 }
 
+namespace {
+
+bool is_closed(int fd) {
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    return ::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 && info.tcpi_state == TCP_CLOSE;
+}
+
+}  // namespace
+
 Received send_and_receive(Peer& peer, BytesView bytes) {
+    bool sent = false;
     std::thread sender([&] {
-        peer.send(bytes);
+        sent = peer.send(bytes);
         peer.finish();
     });
     auto received = peer.receive_all();
+    // The kernel may have told the sender of a reset that it has not noted yet.
+    const bool closed = is_closed(peer.fd());
     sender.join();
+    if (closed && !sent) received.end = End::reset;
     return received;
 }
 
